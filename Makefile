@@ -1,0 +1,208 @@
+# Builds settlementd and settlectl out of tree, below build/VARIANT/. `make help` lists the targets; V=1 shows commands.
+
+VERSION := 0.1.0
+
+VARIANT ?= release
+VARIANTS := release debug asan tsan cov
+ifeq ($(filter $(VARIANT),$(VARIANTS)),)
+$(error VARIANT=$(VARIANT) is unknown; choose one of: $(VARIANTS))
+endif
+
+PREFIX     ?= /usr/local
+bindir     ?= $(PREFIX)/bin
+datadir    ?= $(PREFIX)/share
+docdir     ?= $(datadir)/doc/settlementd
+sysconfdir ?= /etc
+DESTDIR    ?=
+
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# make's own default is cc; one given by the environment or the command line wins.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '%-5s %s\n'
+endif
+
+# ---- sources -----------------------------------------------------------------------------------------------------
+# By wildcard, so that a new file needs no line here. main.c stays out of the archives: the tests have one of their own.
+
+COMMON_SOURCES := $(sort $(wildcard common/*.c common/db/*.c common/domain/*.c))
+ENGINE_SOURCES := $(filter-out daemon/main.c,$(sort $(wildcard daemon/*.c daemon/*/*.c)))
+CLI_SOURCES    := $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
+UNIT_SOURCES   := $(sort $(wildcard tests/unit/*.c))
+DB_SOURCES     := $(sort $(wildcard tests/db/*.c))
+MAIN_SOURCES   := $(wildcard daemon/main.c cli/main.c)
+
+B := build/$(VARIANT)
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+
+LIBRARIES := $(B)/libsettlement.a $(B)/libengine.a $(B)/libcli.a
+PROGRAMS  := $(if $(wildcard daemon/main.c),$(B)/settlementd) $(if $(wildcard cli/main.c),$(B)/settlectl)
+TESTS     := $(if $(UNIT_SOURCES),$(B)/test_unit) $(if $(DB_SOURCES),$(B)/test_db)
+
+# ---- libraries ---------------------------------------------------------------------------------------------------
+# libcsv ships no .pc file. Headers come in with -isystem: warnings are for our own code.
+
+PACKAGES := libmariadb libuv libconfig libsystemd jansson libcrypto
+
+NEEDS_NO_LIBRARIES := help clean tidy format check uninstall
+ifneq ($(filter-out $(NEEDS_NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell $(PKG_CONFIG) --exists $(PACKAGES) && echo found),found)
+$(error a library is missing; script/bootstrap installs them. Looked for: $(PACKAGES))
+endif
+PACKAGE_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))
+PACKAGE_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lcsv
+CHECK_LIBS     := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+endif
+
+# ---- flags -------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra
+WARNINGS += -Wconversion          # money and counters never narrow silently
+WARNINGS += -Wshadow              # one name means one thing in a function
+WARNINGS += -Wformat=2            # a format is a literal and agrees with its arguments
+WARNINGS += -Wstrict-prototypes   # f() is not a prototype in C
+WARNINGS += -Wmissing-prototypes  # a function is in a header or static
+WARNINGS += -Wundef               # a misspelt macro in #if is not a quiet zero
+WARNINGS += -Wvla                 # the stack is bounded
+WARNINGS += -Wimplicit-fallthrough # a case falls through only where it says so
+WARNINGS += -Wwrite-strings       # nobody writes into a literal
+ifeq ($(WERROR),1)
+WARNINGS += -Werror               # set by the tests
+endif
+
+# Hardening of the release, after the OpenSSF compiler guide.
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3      # the C library checks buffer sizes, also computed ones
+HARDENING += -fstack-protector-strong                   # a smashed stack ends the process
+HARDENING += -fstack-clash-protection                   # a large frame cannot jump over the guard page
+HARDENING += -ftrivial-auto-var-init=zero               # a forgotten initialiser is zero, not the last caller's data
+HARDENING += -fno-delete-null-pointer-checks            # a check for NULL stays a check
+HARDENING += -fPIE                                      # addresses are random
+ifeq ($(shell uname -m),x86_64)
+HARDENING += -fcf-protection=full                       # indirect jumps land where they may
+else ifeq ($(shell uname -m),aarch64)
+HARDENING += -mbranch-protection=standard               # likewise
+endif
+HARDENING_LINK := -pie -Wl,-z,relro -Wl,-z,now          # the tables of the linker are read-only before main
+HARDENING_LINK += -Wl,-z,noexecstack -Wl,-z,nodlopen    # data is not code, and nobody loads us as a library
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+
+CFLAGS_release := -O2 -g $(HARDENING)
+CFLAGS_debug   := -Og -g3 -fno-omit-frame-pointer
+CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
+CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
+CFLAGS_cov     := -O0 -g --coverage -fprofile-update=atomic
+
+LDFLAGS_release := $(HARDENING_LINK)
+LDFLAGS_asan    := $(SANITIZE_asan)
+LDFLAGS_tsan    := $(SANITIZE_tsan)
+LDFLAGS_cov     := --coverage
+
+DEFINES := -D_GNU_SOURCE -DSETTLEMENTD_VERSION='"$(VERSION)"' \
+	-DSETTLEMENTD_MIGRATIONS='"$(datadir)/settlementd/migrations"'
+
+# CFLAGS, CPPFLAGS and LDFLAGS stay the caller's; ours come first, so that the caller has the last word.
+COMPILE = $(CC) -std=gnu17 -I. $(DEFINES) $(PACKAGE_CFLAGS) $(strip $(WARNINGS) $(CFLAGS_$(VARIANT))) -pthread \
+	$(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(CFLAGS_$(VARIANT)) $(CFLAGS) -pthread -Wl,--as-needed $(LDFLAGS_$(VARIANT)) $(LDFLAGS)
+
+# ---- targets for people ------------------------------------------------------------------------------------------
+
+.PHONY: all programs tests help $(VARIANTS) check tidy format install uninstall clean FORCE
+
+all: programs ## The two programs, in build/release/ (VARIANT=debug|asan|tsan|cov for another)
+
+programs: $(PROGRAMS) $(LIBRARIES)
+
+tests: $(TESTS) ## The test programs test_unit and test_db, in build/VARIANT/
+
+release debug asan tsan cov: ## Programs and tests of that variant
+	$(Q)$(MAKE) --no-print-directory VARIANT=$@ programs tests
+
+check: ## Run all tests (script/test; script/test unit|db|system|tidy for some)
+	$(Q)script/test
+
+tidy: ## Check the include law, lengths, banned calls and the format
+	$(Q)tests/tidy.sh
+
+format: ## Bring all C files into the format of .clang-format
+	$(Q)find common daemon cli tests bench demo \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
+
+install: programs ## Install below DESTDIR (PREFIX=/usr/local, sysconfdir=/etc); an existing configuration stays
+	$(Q)$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(datadir)/settlementd/migrations" \
+		"$(DESTDIR)$(sysconfdir)/settlementd" "$(DESTDIR)$(docdir)"
+	$(Q)for file in $(PROGRAMS); do $(INSTALL) -m 755 "$$file" "$(DESTDIR)$(bindir)/" || exit 1; done
+	$(Q)for file in migrations/*.sql; do \
+		$(INSTALL) -m 644 "$$file" "$(DESTDIR)$(datadir)/settlementd/migrations/" || exit 1; done
+	$(Q)for file in README.md docs/*.md; do \
+		test ! -e "$$file" || $(INSTALL) -m 644 "$$file" "$(DESTDIR)$(docdir)/" || exit 1; done
+	$(Q)target="$(DESTDIR)$(sysconfdir)/settlementd/settlementd.conf"; \
+	test -e "$$target" || test ! -e conf/settlementd.conf || \
+		$(INSTALL) -m 640 conf/settlementd.conf "$$target"
+	$(say) DONE "installed below $(DESTDIR)$(PREFIX)"
+
+uninstall: ## Remove what install put there; the configuration stays
+	$(Q)rm -f "$(DESTDIR)$(bindir)/settlementd" "$(DESTDIR)$(bindir)/settlectl"
+	$(Q)rm -rf "$(DESTDIR)$(datadir)/settlementd" "$(DESTDIR)$(docdir)"
+
+clean: ## Remove build/ and the sandbox (its server is stopped first)
+	$(Q)test ! -e .sandbox || script/sandbox stop
+	$(Q)rm -rf build .sandbox
+
+help: ## This list
+	@sed -n 's/^\([a-z][a-z ]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
+	while IFS='|' read -r target text; do printf '  %-29s %s\n' "$$target" "$$text"; done
+
+# ---- rules -------------------------------------------------------------------------------------------------------
+
+# Two notes of what the last build was made with. They change only when their content does, so that other flags compile
+# everything anew and a file that came or went makes the archives anew.
+$(B)/flags: export CONTENT = $(COMPILE) | $(LINK)
+$(B)/sources: export CONTENT = $(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) $(UNIT_SOURCES) $(DB_SOURCES)
+$(B)/flags $(B)/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$CONTENT" | cmp -s - $@ || printf '%s\n' "$$CONTENT" >$@
+
+$(B)/obj/%.o: %.c $(B)/flags
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+$(B)/libsettlement.a: $(call objects,$(COMMON_SOURCES))
+$(B)/libengine.a: $(call objects,$(ENGINE_SOURCES))
+$(B)/libcli.a: $(call objects,$(CLI_SOURCES))
+$(LIBRARIES): $(B)/sources
+	$(say) AR $@
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/settlementd: $(B)/obj/daemon/main.o $(B)/libengine.a $(B)/libsettlement.a
+$(B)/settlectl: $(B)/obj/cli/main.o $(B)/libcli.a $(B)/libsettlement.a
+$(B)/settlementd $(B)/settlectl: $(B)/flags
+	$(say) LD $@
+	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(PACKAGE_LIBS)
+
+$(B)/test_unit: $(call objects,$(UNIT_SOURCES)) $(B)/libcli.a $(B)/libengine.a $(B)/libsettlement.a
+$(B)/test_db: $(call objects,$(DB_SOURCES)) $(B)/libcli.a $(B)/libengine.a $(B)/libsettlement.a
+$(B)/test_unit $(B)/test_db: $(B)/flags $(B)/sources
+	$(say) LD $@
+	$(if $(CHECK_LIBS),,$(error the library check is missing; script/bootstrap installs it))
+	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(PACKAGE_LIBS) $(CHECK_LIBS)
+
+-include $(patsubst %.o,%.d,$(call objects,$(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) \
+	$(UNIT_SOURCES) $(DB_SOURCES) $(MAIN_SOURCES)))

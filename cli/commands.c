@@ -1,0 +1,120 @@
+#include "cli/commands.h"
+
+#include <string.h>
+
+#include "cli/import.h"
+
+static const struct cli_command commands[] = {
+    {"migrate", "", "Bring the database to the schema of this version",
+     "Applies the migrations that the database lacks, in order, and prints each. The database is\n"
+     "created first when it does not exist. Safe to run twice, and by two at once. A migration "
+     "that\n"
+     "was changed after it was applied, or that this version does not know, is refused before\n"
+     "anything is done.\n",
+     false, cli_migrate},
+    {"import", "member|content|advertisement|watch-log|ad-log FILE.csv [--max-rejects N]",
+     "Load a CSV file into a table of the platform",
+     "The file is RFC 4180 in UTF-8; its header names columns of the table in any order, columns "
+     "with\n"
+     "a default may be absent. Times are YYYY-MM-DD HH:MM:SS[.ffffff] in UTC. All or nothing, "
+     "unless\n"
+     "--max-rejects allows N bad rows: then the rest is loaded. Bad rows go to FILE.rejected.csv "
+     "as\n"
+     "they were, their line numbers and reasons to FILE.rejected.log. The same content is not "
+     "loaded\n"
+     "twice.\n",
+     false, cli_import},
+    {"status", "", "What runs, what is settled, what waits",
+     "Shows the last settled day, the latest execution of each job, the executions that run now "
+     "with\n"
+     "their progress, and the days that have logs but are not settled. Logs of a day before the "
+     "last\n"
+     "settled one came late: such a day is not settled any more.\n",
+     false, cli_status},
+    {"runs", "[JOB] [--limit N]", "List job executions, the latest first",
+     "Lists executions of one job or of all, 20 unless --limit says otherwise (up to 1000).\n",
+     true, cli_runs},
+    {"show", "EXECUTION", "Show one execution: steps, partitions, checks",
+     "EXECUTION is the id that `settlectl runs` lists. The figures of a step that is running are "
+     "those\n"
+     "committed so far. Partitions belong to the job instance: a restarted execution goes on with "
+     "the\n"
+     "same ones, from their checkpoints. Lower bounds are exclusive, upper bounds inclusive.\n",
+     false, cli_show},
+    {"top",
+     "--by views|watch-time|ad-views --period daily|weekly|monthly|yearly --date D [--limit N]",
+     "List the contents with the most views, watch time or ad views",
+     "Takes the day, ISO week, month or year that D lies in. 10 contents unless --limit says\n"
+     "otherwise (up to 10000).\n",
+     true, cli_top},
+    {"report",
+     "settlement [--period daily|weekly|monthly|yearly] --date D [--by creator|content|day]\n"
+     "       settlectl report settlement --from D --to D [--by creator|content|day]",
+     "Sum up what was earned",
+     "Sums the settlement of the day, ISO week, month or year that D lies in, or of the days from\n"
+     "--from to --to, both included: a line for each creator (or content, or day), the largest "
+     "sum\n"
+     "first, days in order, and a total. Says when days are not settled yet or contents are "
+     "unpaid.\n"
+     "CSV has no total line, so that a sum over a column counts nothing twice.\n",
+     true, cli_report},
+    {"explain", "--content ID --date D", "Show how an amount came about, and prove it",
+     "Shows the views, the tiers and prices in force on D, what each tier yields, and the sums; "
+     "then\n"
+     "computes the day again and compares it with what is stored. Ends with 1 when they differ.\n",
+     false, cli_explain},
+};
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    }
+    return NULL;
+}
+
+/* How much of two words is alike from their beginnings. */
+static size_t common_prefix(const char *a, const char *b)
+{
+    size_t length = 0;
+    while (a[length] != '\0' && a[length] == b[length])
+        length++;
+    return length;
+}
+
+const struct cli_command *cli_command_guess(const char *name)
+{
+    const struct cli_command *best = NULL;
+    size_t most = 1;
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        size_t alike = common_prefix(commands[i].name, name);
+        if (alike <= most) continue;
+        most = alike;
+        best = &commands[i];
+    }
+    return best;
+}
+
+void cli_print_overview(FILE *file)
+{
+    fputs("Usage: settlectl [--config FILE] [--json] COMMAND [ARGUMENTS]\n\nCommands:\n", file);
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\nOptions, before or after the command:\n"
+          "  --config FILE   configuration (default: $SETTLEMENTD_CONFIG, then\n"
+          "                  /etc/settlementd/settlementd.conf)\n"
+          "  --json          print JSON; amounts are integers in micros, times are UTC\n"
+          "  --format FORMAT table, csv or json\n"
+          "  --help          help on a command: settlectl COMMAND --help\n"
+          "  --version       print the version\n"
+          "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 78 bad "
+          "configuration.\n",
+          file);
+}
+
+void cli_print_help(const struct cli_command *command, FILE *file)
+{
+    fprintf(file, "Usage: settlectl %s %s\n\n%s.\n\n%s", command->name, command->usage,
+            command->summary, command->help);
+}

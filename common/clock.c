@@ -1,0 +1,25 @@
+#include "common/clock.h"
+
+#include <time.h>
+
+static int64_t read_us(clockid_t id)
+{
+    struct timespec now;
+    int failed = clock_gettime(id, &now);
+    ASSERT(failed == 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t system_monotonic_us(void *context)
+{
+    (void)context;
+    return read_us(CLOCK_BOOTTIME);
+}
+
+static int64_t system_wall_us(void *context)
+{
+    (void)context;
+    return read_us(CLOCK_REALTIME);
+}
+
+const struct clock clock_system = {system_monotonic_us, system_wall_us, NULL};

@@ -1,0 +1,296 @@
+#include "common/db/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/db/internal.h"
+
+/* Debian's bundle of the authorities; libmariadb 3.3 verifies against nothing unless it is told what. */
+static const char SYSTEM_AUTHORITIES[] = "/etc/ssl/certs/ca-certificates.crt";
+
+static const char SESSION_SQL[] =
+    "SET SESSION time_zone = '+00:00', autocommit = 1, max_statement_time = 0,"
+    " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION'";
+static const char SERVER_START_SQL[] =
+    "SELECT UNIX_TIMESTAMP() - VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
+    " WHERE VARIABLE_NAME = 'UPTIME'";
+static const char ISOLATION_SQL[] = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+enum err db_note(struct db *db, unsigned number, const char *message)
+{
+    db->error_number = number;
+    if (!text_format(db->message, sizeof(db->message), "%s", message))
+        db->message[sizeof(db->message) - 1] = '\0';
+    enum err err = db_error_translate(number);
+    /* A deadlock's transaction is gone on the server already; the explicit rollback does no harm. */
+    if (err_class(err) == CLASS_CONNECTION) db->in_transaction = false;
+    return err;
+}
+
+enum err db_note_connection(struct db *db)
+{
+    return db_note(db, mysql_errno(db->mysql), mysql_error(db->mysql));
+}
+
+int64_t db_usage_begin(struct db *db)
+{
+    db->usage.statements++;
+    if (!db->metadata) return 0;
+    db->usage.metadata_statements++;
+    return clock_monotonic_us(&clock_system);
+}
+
+void db_usage_end(struct db *db, int64_t began_us)
+{
+    if (db->metadata) db->usage.metadata_us += clock_monotonic_us(&clock_system) - began_us;
+}
+
+enum err db_options_init(const struct config *config, struct db_options *ret_options,
+                         struct detail *detail)
+{
+    struct db_options options = {.database = config->database};
+    TRY(config_password(&config->database, options.password, sizeof(options.password), detail));
+    *ret_options = options;
+    return OK;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] == '\0' ? NULL : text;
+}
+
+/* TLS is demanded wherever the bytes leave the machine, and fails closed: certificate and host name are verified unless
+ * the configuration says otherwise. */
+static void set_tls(MYSQL *mysql, const struct config_tls *tls)
+{
+    my_bool on = 1;
+    my_bool verify = tls->verify;
+    const char *authorities = tls->ca[0] != '\0' ? tls->ca : SYSTEM_AUTHORITIES;
+    mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    if (tls->verify || tls->ca[0] != '\0') mysql_options(mysql, MYSQL_OPT_SSL_CA, authorities);
+    if (tls->cert[0] != '\0') mysql_options(mysql, MYSQL_OPT_SSL_CERT, tls->cert);
+    if (tls->key[0] != '\0') mysql_options(mysql, MYSQL_OPT_SSL_KEY, tls->key);
+    mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+}
+
+static void set_options(MYSQL *mysql, const struct db_options *options)
+{
+    my_bool off = 0;
+    unsigned local_infile = 0;
+    int seconds = options->connect_timeout_s > 0 ? options->connect_timeout_s
+                                                 : options->database.connect_timeout_s;
+    unsigned connect_timeout = seconds > 0 ? (unsigned)seconds : 5;
+    unsigned answer_timeout = (unsigned)options->statement_timeout_s;
+    mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+    mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
+    mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "settlementd");
+    if (answer_timeout > 0) {
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answer_timeout);
+        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_timeout);
+    }
+    if (options->database.host[0] != '\0') set_tls(mysql, &options->database.tls);
+}
+
+static enum err set_timeouts(struct db *db)
+{
+    char sql[160];
+    if (db->options.lock_wait_s > 0) {
+        bool fits = text_format(sql, sizeof(sql), "SET SESSION innodb_lock_wait_timeout = %d",
+                                db->options.lock_wait_s);
+        ASSERT(fits);
+        TRY(db_execute(db, sql));
+    }
+    if (db->options.idle_transaction_s > 0) {
+        bool fits = text_format(sql, sizeof(sql), "SET SESSION idle_transaction_timeout = %d",
+                                db->options.idle_transaction_s);
+        ASSERT(fits);
+        TRY(db_execute(db, sql));
+    }
+    return OK;
+}
+
+static void disconnect(struct db *db)
+{
+    atomic_store(&db->socket, -1);
+    if (db->mysql != NULL) mysql_close(db->mysql);
+    db->mysql = NULL;
+    db->in_transaction = false;
+}
+
+/* When the server was started: tells whether session numbers of before still mean the same sessions. */
+static enum err read_server_start(struct db *db)
+{
+    if (mysql_query(db->mysql, SERVER_START_SQL) != 0) return db_note_connection(db);
+    MYSQL_RES *result = mysql_store_result(db->mysql);
+    if (result == NULL) return db_note_connection(db);
+    MYSQL_ROW row = mysql_fetch_row(result);
+    db->server_started_s = row != NULL && row[0] != NULL ? strtoll(row[0], NULL, 10) : 0;
+    mysql_free_result(result);
+    return OK;
+}
+
+static enum err connect_now(struct db *db)
+{
+    const struct config_database *to = &db->options.database;
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL) return ERR_MEMORY;
+    set_options(db->mysql, &db->options);
+
+    const char *host = or_null(to->host);
+    const char *socket = host == NULL ? or_null(to->socket) : NULL;
+    if (mysql_real_connect(db->mysql, host, or_null(to->user), or_null(db->options.password),
+                           or_null(to->name), (unsigned)to->port, socket,
+                           CLIENT_FOUND_ROWS) == NULL) {
+        enum err err = db_note_connection(db);
+        disconnect(db);
+        return err == ERR_LOST ? ERR_UNREACHABLE : err;
+    }
+    db->generation++;
+    db->session_id = mysql_thread_id(db->mysql);
+    atomic_store(&db->socket, (int)mysql_get_socket(db->mysql));
+    TRY(db_execute(db, SESSION_SQL));
+    TRY(db_execute(db, ISOLATION_SQL));
+    TRY(set_timeouts(db));
+    return read_server_start(db);
+}
+
+static enum err explain_connect(const struct db *db, enum err err, struct detail *detail)
+{
+    const struct config_database *to = &db->options.database;
+    const char *where = to->host[0] != '\0'     ? to->host
+                        : to->socket[0] != '\0' ? to->socket
+                                                : "the default socket";
+    if (db->error_number == 1049)
+        return detail_set(detail, ERR_SCHEMA,
+                          "database `%s` at %s does not exist; create it with: settlectl migrate",
+                          to->name, where);
+    return detail_set(
+        detail, err,
+        "cannot connect to the database `%s` at %s as `%s`: %s (%u); check the section "
+        "`database` of the configuration and that the server runs",
+        to->name, where, to->user, db->message, db->error_number);
+}
+
+enum err db_open(const struct db_options *options, struct db **ret_db, struct detail *detail)
+{
+    struct db *db = calloc(1, sizeof(*db));
+    if (db == NULL) return ERR_MEMORY;
+    db->options = *options;
+    atomic_init(&db->socket, -1);
+    enum err err = connect_now(db);
+    if (err != OK) {
+        err = explain_connect(db, err, detail);
+        db_free(db);
+        return err;
+    }
+    *ret_db = db;
+    return OK;
+}
+
+void db_free(struct db *db)
+{
+    if (db == NULL) return;
+    disconnect(db);
+    explicit_bzero(db->options.password, sizeof(db->options.password));
+    free(db);
+}
+
+void db_cleanup(struct db **db)
+{
+    db_free(*db);
+    *db = NULL;
+}
+
+enum err db_reconnect(struct db *db)
+{
+    uint64_t old_session = db->session_id;
+    int64_t old_start_s = db->server_started_s;
+    disconnect(db);
+    TRY(connect_now(db));
+    /* Both sides of the subtraction are cut to seconds, hence the tolerance. A server that was started anew gives the old
+     * number to a stranger. */
+    if (llabs(db->server_started_s - old_start_s) > 2) return OK;
+    return db_end_session(db, old_session);
+}
+
+enum err db_execute(struct db *db, const char *sql)
+{
+    if (db->mysql == NULL) return ERR_LOST;
+    int64_t began_us = db_usage_begin(db);
+    int failed = mysql_real_query(db->mysql, sql, (unsigned long)strlen(sql));
+    if (failed == 0) {
+        MYSQL_RES *result = mysql_store_result(db->mysql);
+        db->affected = (int64_t)mysql_affected_rows(db->mysql);
+        if (result != NULL) mysql_free_result(result);
+        failed = result == NULL && mysql_field_count(db->mysql) > 0;
+    }
+    db_usage_end(db, began_us);
+    return failed ? db_note_connection(db) : OK;
+}
+
+int64_t db_affected(const struct db *db)
+{
+    return db->affected;
+}
+
+uint64_t db_session_id(const struct db *db)
+{
+    return db->session_id;
+}
+
+/* KILL takes no parameters in a prepared statement; the number is ours. 1094: there is no such session any more. */
+static enum err kill_session(struct db *db, const char *what, uint64_t session_id)
+{
+    char sql[64];
+    bool fits = text_format(sql, sizeof(sql), "KILL %s %llu", what, (unsigned long long)session_id);
+    ASSERT(fits);
+    enum err err = db_execute(db, sql);
+    return err != OK && db->error_number == 1094 ? OK : err;
+}
+
+enum err db_end_session(struct db *db, uint64_t session_id)
+{
+    return kill_session(db, "CONNECTION", session_id);
+}
+
+enum err db_cancel_statement(struct db *db, uint64_t session_id)
+{
+    return kill_session(db, "QUERY", session_id);
+}
+
+void db_shut_down(struct db *db)
+{
+    int socket = atomic_load(&db->socket);
+    if (socket >= 0) (void)shutdown(socket, SHUT_RDWR);
+}
+
+const char *db_message(const struct db *db)
+{
+    return db->message;
+}
+
+unsigned db_error_number(const struct db *db)
+{
+    return db->error_number;
+}
+
+const char *db_server_version(const struct db *db)
+{
+    return db->mysql == NULL ? "" : mysql_get_server_info(db->mysql);
+}
+
+void db_mark_metadata(struct db *db, bool metadata)
+{
+    db->metadata = metadata;
+}
+
+struct db_usage db_usage(const struct db *db)
+{
+    return db->usage;
+}

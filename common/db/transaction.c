@@ -1,0 +1,82 @@
+#include "common/db/transaction.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "common/db/internal.h"
+
+enum err db_begin(struct db *db)
+{
+    ASSERT(!db->in_transaction);
+    TRY(db_execute(db, "START TRANSACTION"));
+    db->in_transaction = true;
+    return OK;
+}
+
+/* A server that rolled back by itself answers COMMIT with OK all the same, so its own flag is asked first. */
+static bool server_has_transaction(struct db *db)
+{
+    unsigned status = 0;
+    if (db->mysql == NULL) return false;
+    if (mariadb_get_infov(db->mysql, MARIADB_CONNECTION_SERVER_STATUS, &status) != 0) return false;
+    return (status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
+enum err db_commit(struct db *db)
+{
+    ASSERT(db->in_transaction);
+    if (!server_has_transaction(db)) {
+        db->in_transaction = false;
+        return db->mysql == NULL ? ERR_LOST : ERR_CONFLICT;
+    }
+    db->usage.commits++;
+    enum err err = db_execute(db, "COMMIT");
+    if (err == OK) db->in_transaction = false;
+    return err;
+}
+
+enum err db_rollback(struct db *db)
+{
+    if (!db->in_transaction) return OK;
+    db->in_transaction = false;
+    if (db->mysql == NULL) return OK;
+    enum err err = db_execute(db, "ROLLBACK");
+    return err_class(err) == CLASS_CONNECTION ? OK : err;
+}
+
+bool db_in_transaction(const struct db *db)
+{
+    return db->in_transaction;
+}
+
+void db_guard_end(struct db_guard *guard)
+{
+    if (guard->db != NULL) (void)db_rollback(guard->db);
+}
+
+static void wait_a_little(int attempt)
+{
+    uint32_t random = 0;
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0) random = UINT32_MAX / 2;
+    int64_t limit_us = INT64_C(20000) << (attempt < 6 ? attempt : 6);
+    int64_t wait_us = limit_us * random / UINT32_MAX;
+    struct timespec time = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    (void)nanosleep(&time, NULL);
+}
+
+enum err db_transact(struct db *db, int attempts, enum err (*body)(struct db *db, void *context),
+                     void *context)
+{
+    enum err err = OK;
+    for (int attempt = 0; attempt < attempts; attempt++) {
+        err = db_begin(db);
+        if (err == OK) err = body(db, context);
+        if (err == OK) err = db_commit(db);
+        if (err == OK) return OK;
+        (void)db_rollback(db);
+        if (err_class(err) != CLASS_TRANSACTION) return err;
+        if (attempt + 1 < attempts) wait_a_little(attempt);
+    }
+    return err;
+}

@@ -1,0 +1,211 @@
+#include "daemon/engine/chunk.h"
+
+#include <stdatomic.h>
+
+#include "common/clock.h"
+#include "common/db/transaction.h"
+#include "common/log.h"
+#include "daemon/engine/repository.h"
+#include "daemon/engine/retry.h"
+
+/* Moves checkpoint and counters of the partition and of its step execution. The epoch is the fence against whoever took the
+ * partition over, chunk_count the one against ourselves: a chunk that was committed is not committed again. */
+static const char CHECKPOINT_SQL[] =
+    "UPDATE step_partition p"
+    " JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.step_execution_id"
+    " SET p.checkpoint_key = ?, p.status = ?, p.chunk_count = p.chunk_count + 1,"
+    " p.read_count = p.read_count + ?, p.write_count = p.write_count + ?,"
+    " p.skip_count = p.skip_count + ?, p.rollback_count = p.rollback_count + ?,"
+    " p.deadlock_count = p.deadlock_count + ?, p.lock_wait_count = p.lock_wait_count + ?,"
+    " p.updated_at = NOW(6),"
+    " s.COMMIT_COUNT = s.COMMIT_COUNT + 1, s.READ_COUNT = s.READ_COUNT + ?,"
+    " s.WRITE_COUNT = s.WRITE_COUNT + ?, s.PROCESS_SKIP_COUNT = s.PROCESS_SKIP_COUNT + ?,"
+    " s.ROLLBACK_COUNT = s.ROLLBACK_COUNT + ?, s.STATUS = ?,"
+    " s.EXIT_CODE = CASE WHEN NOT ? THEN 'EXECUTING' WHEN p.skip_count + ? > 0"
+    " THEN 'COMPLETED WITH SKIPS' ELSE 'COMPLETED' END,"
+    " s.END_TIME = IF(?, NOW(6), NULL), s.LAST_UPDATED = NOW(6),"
+    " s.VERSION = s.VERSION + 1"
+    " WHERE p.partition_id = ? AND p.epoch = ? AND p.chunk_count = ? AND p.status = 'STARTED'";
+
+enum { BOTH_ROWS = 2, RECONNECT_PAUSE_MS = 250, RECONNECT_PAUSE_MAX_MS = 2000 };
+
+enum err chunk_worker_init(struct chunk_worker *worker)
+{
+    TRY(statement_new(worker->db, CHECKPOINT_SQL, &worker->checkpoint));
+    return worker->step->open(worker->db, worker->run, &worker->state);
+}
+
+void chunk_worker_done(struct chunk_worker *worker)
+{
+    statement_free(worker->checkpoint);
+    worker->checkpoint = NULL;
+    if (worker->state != NULL) worker->step->close(worker->state);
+    worker->state = NULL;
+}
+
+static enum err write_checkpoint(struct chunk_worker *worker, const struct chunk *chunk)
+{
+    struct statement *update = worker->checkpoint;
+    const struct claim_setbacks *setbacks = &worker->setbacks;
+    const char *status = chunk->finished ? "COMPLETED" : "STARTED";
+    const int64_t counts[] = {chunk->read,         chunk->written,      chunk->skipped,
+                              setbacks->rollbacks, setbacks->deadlocks, setbacks->lock_waits,
+                              chunk->read,         chunk->written,      chunk->skipped,
+                              setbacks->rollbacks};
+    int parameter = 0;
+    statement_bind_i64(update, parameter++, chunk->finished ? chunk->upper_key : chunk->last_key);
+    statement_bind_text(update, parameter++, status);
+    for (size_t i = 0; i < COUNT_OF(counts); i++)
+        statement_bind_i64(update, parameter++, counts[i]);
+    statement_bind_text(update, parameter++, status);
+    statement_bind_i64(update, parameter++, chunk->finished);
+    statement_bind_i64(update, parameter++, chunk->skipped);
+    statement_bind_i64(update, parameter++, chunk->finished);
+    statement_bind_i64(update, parameter++, worker->partition->id);
+    statement_bind_i64(update, parameter++, worker->partition->epoch);
+    statement_bind_i64(update, parameter++, worker->partition->chunk_count);
+
+    db_mark_metadata(worker->db, true);
+    enum err err = statement_execute(update);
+    db_mark_metadata(worker->db, false);
+    if (err != OK) return err;
+    return statement_affected(update) == BOTH_ROWS ? OK : ERR_FENCED;
+}
+
+static enum err check_skips(const struct chunk_worker *worker, struct chunk *chunk)
+{
+    int64_t limit = worker->limits->skip_limit;
+    int64_t skipped = atomic_load(worker->skipped) + chunk->skipped;
+    if (chunk->skipped == 0 || skipped <= limit) return OK;
+    return detail_set(
+        &chunk->detail, ERR_SKIP_LIMIT,
+        "%s: %lld contents were skipped, settlement.skip_limit is %lld; see parked_content "
+        "for the reasons, add what is missing or raise the limit, and run again",
+        worker->step->name, (long long)skipped, (long long)limit);
+}
+
+static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk)
+{
+    CLEANUP(db_guard_end) struct db_guard guard = {worker->db};
+    TRY(db_begin(worker->db));
+    TRY(worker->step->process(chunk, worker->state));
+    ASSERT(chunk->finished ||
+           (chunk->last_key > chunk->after_key && chunk->last_key <= chunk->upper_key));
+    TRY(check_skips(worker, chunk));
+    if (control_stopping(worker->control) == STOP_ABORT) return ERR_STOPPED;
+    TRY(write_checkpoint(worker, chunk));
+    return db_commit(worker->db);
+}
+
+/* A new connection, for at most reconnect_s seconds. */
+static enum err reconnect(struct chunk_worker *worker)
+{
+    int64_t deadline_us =
+        clock_monotonic_us(&clock_system) + (int64_t)worker->limits->reconnect_s * 1000000;
+    int64_t pause_ms = RECONNECT_PAUSE_MS;
+    for (;;) {
+        enum err err = db_reconnect(worker->db);
+        if (err == OK) return OK;
+        if (err_class(err) != CLASS_CONNECTION) return err;
+        if (control_stopping(worker->control) != STOP_NONE) return ERR_STOPPED;
+        if (clock_monotonic_us(&clock_system) >= deadline_us) return err;
+        retry_wait(pause_ms, &worker->control->stop);
+        pause_ms = min_i64(pause_ms * 2, RECONNECT_PAUSE_MAX_MS);
+    }
+}
+
+/* The connection was lost, perhaps while COMMIT was under way: the partition's row says whether it was. The read takes a
+ * lock, so it waits until the server has rolled back what the old session left open. */
+static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
+{
+    TRY(reconnect(worker));
+    CLEANUP(db_guard_end) struct db_guard guard = {worker->db};
+    int64_t chunk_count = 0;
+    TRY(db_begin(worker->db));
+    TRY(claim_read_back(worker->db, worker->partition, &chunk_count));
+    int64_t ours = worker->partition->chunk_count;
+    ASSERT(chunk_count == ours || chunk_count == ours + 1);
+    *ret_committed = chunk_count == ours + 1;
+    return OK;
+}
+
+static void note_failure(struct chunk_worker *worker, const struct chunk *chunk, enum err err)
+{
+    worker->setbacks.rollbacks++;
+    if (err == ERR_DEADLOCK) worker->setbacks.deadlocks++;
+    if (err == ERR_LOCK_WAIT) worker->setbacks.lock_waits++;
+    if (chunk->detail.text[0] != '\0')
+        worker->detail = chunk->detail;
+    else if (db_error_number(worker->db) != 0 && err != ERR_FENCED && err != ERR_STOPPED)
+        (void)detail_set(&worker->detail, err, "%s, keys after %lld: %s: %s (server error %u)",
+                         worker->step->name, (long long)chunk->after_key, err_text(err),
+                         db_message(worker->db), db_error_number(worker->db));
+    else
+        (void)detail_set(&worker->detail, err, "%s, keys after %lld: %s", worker->step->name,
+                         (long long)chunk->after_key, err_text(err));
+}
+
+static void note_commit(struct chunk_worker *worker, const struct chunk *chunk)
+{
+    worker->partition->checkpoint = chunk->finished ? chunk->upper_key : chunk->last_key;
+    worker->partition->chunk_count++;
+    worker->setbacks = (struct claim_setbacks){0};
+    atomic_fetch_add(worker->skipped, chunk->skipped);
+    control_add(worker->control, chunk->read);
+}
+
+/* One try. What it leaves for the caller to decide is an error whose transaction is gone for certain. */
+static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
+{
+    *chunk = (struct chunk){
+        .db = worker->db,
+        .run = worker->run,
+        .partition_id = worker->partition->id,
+        .after_key = worker->partition->checkpoint,
+        .upper_key = worker->partition->upper,
+    };
+    enum err err = run_transaction(worker, chunk);
+    if (err == OK) return OK;
+    /* A statement that was cancelled although nobody here asked for it: somebody's KILL QUERY. */
+    if (err == ERR_STOPPED && control_stopping(worker->control) != STOP_ABORT) err = ERR_CONFLICT;
+    note_failure(worker, chunk, err);
+    if (err_class(err) != CLASS_CONNECTION) return err;
+
+    bool committed = false;
+    enum err outcome = find_outcome(worker, &committed);
+    if (outcome != OK) return outcome;
+    if (!committed) return err;
+    log_event(LOG_LEVEL_WARN, "commit-found",
+              "the connection was lost, but the chunk had been committed", "step",
+              worker->step->name, "partition", LOG_INT(worker->partition->number), NULL);
+    return OK;
+}
+
+static void log_retry(const struct chunk_worker *worker, enum err err, int attempt)
+{
+    log_event(LOG_LEVEL_WARN, "chunk-retry", worker->detail.text, "step", worker->step->name,
+              "partition", LOG_INT(worker->partition->number), "error", err_name(err), "attempt",
+              LOG_INT(attempt), NULL);
+}
+
+enum err chunk_run(struct chunk_worker *worker, bool *ret_finished, int64_t *ret_read)
+{
+    const struct run_limits *limits = worker->limits;
+    struct chunk chunk;
+    for (int attempt = 1;; attempt++) {
+        enum err err = try_once(worker, &chunk);
+        if (err == OK) break;
+        enum err_class class = err_class(err);
+        if (class != CLASS_TRANSACTION && class != CLASS_CONNECTION) return err;
+        if (attempt >= limits->transaction_limit) return err;
+        log_retry(worker, err, attempt);
+        retry_wait(retry_pause_ms(attempt, limits->backoff_ms, limits->backoff_max_ms,
+                                  retry_random()),
+                   &worker->control->stop);
+        if (control_stopping(worker->control) != STOP_NONE) return ERR_STOPPED;
+    }
+    note_commit(worker, &chunk);
+    *ret_finished = chunk.finished;
+    *ret_read = chunk.read;
+    return OK;
+}

@@ -1,0 +1,146 @@
+#include "daemon/engine/launch.h"
+
+#include <string.h>
+
+#include "common/db/transaction.h"
+#include "daemon/engine/recovery.h"
+
+/* Inserts the job's row or locks the one that is there. */
+static const char LOCK_JOB_SQL[] =
+    "INSERT INTO job_control (job_name) VALUES (?) ON DUPLICATE KEY UPDATE job_name = job_name";
+static const char RUNNING_SQL[] =
+    "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID, e.STATUS, o.node_id, p.PARAMETER_VALUE"
+    " FROM BATCH_JOB_INSTANCE i"
+    " JOIN BATCH_JOB_EXECUTION e ON e.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID"
+    " LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID"
+    " LEFT JOIN BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID"
+    " AND p.PARAMETER_NAME = 'targetDate'"
+    " WHERE i.JOB_NAME = ? AND e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
+    " ORDER BY e.JOB_EXECUTION_ID LIMIT 1";
+/* The executions of the instance that decide: anything final, or unknown; else the latest. */
+static const char EARLIER_SQL[] =
+    "SELECT JOB_EXECUTION_ID, STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?"
+    " ORDER BY STATUS IN ('COMPLETED', 'ABANDONED', 'UNKNOWN') DESC, JOB_EXECUTION_ID DESC"
+    " LIMIT 1";
+
+enum { LAUNCH_ATTEMPTS = 5, RUNNING_LIMIT = 16 };
+
+struct launcher {
+    const struct launch_request *request;
+    struct launch_answer answer;
+    struct detail detail;
+};
+
+static bool is_alive(const struct launch_request *request, const char *node_id,
+                     const struct node_state *state)
+{
+    if (!state->known || !state->lease_valid) return false;
+    return request->gone_node_id == NULL || strcmp(request->gone_node_id, node_id) != 0;
+}
+
+static enum err refuse_foreign(struct launcher *launcher, int64_t execution_id)
+{
+    return detail_set(
+        &launcher->detail, ERR_REFUSED,
+        "execution %lld of %s is marked as running but was started by another program; if "
+        "it is dead, set its STATUS to FAILED and END_TIME in BATCH_JOB_EXECUTION",
+        (long long)execution_id, launcher->request->job->name);
+}
+
+/* Looks at one execution that is marked as running. OK and *ret_found = false: there is none. */
+static enum err deal_with_running(struct db *db, struct launcher *launcher, bool *ret_found)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    struct launch_answer *answer = &launcher->answer;
+    TRY(db_query(db, &query, RUNNING_SQL, "s", launcher->request->job->name));
+    TRY(statement_fetch(query, ret_found));
+    if (!*ret_found) return OK;
+    if (statement_is_null(query, 3)) return refuse_foreign(launcher, statement_i64(query, 0));
+
+    char owner_id[NODE_ID];
+    struct node_state owner = {0};
+    (void)text_format(owner_id, sizeof(owner_id), "%s", statement_text(query, 3));
+    TRY(node_look(db, owner_id, &owner));
+    if (is_alive(launcher->request, owner_id, &owner)) {
+        answer->job_execution_id = statement_i64(query, 0);
+        answer->owner = owner;
+        memcpy(answer->owner_id, owner_id, sizeof(owner_id));
+        (void)text_format(answer->running_date, sizeof(answer->running_date), "%s",
+                          statement_text(query, 4));
+        return ERR_BUSY;
+    }
+    const struct abandoned_execution abandoned = {
+        .job_execution_id = statement_i64(query, 0),
+        .job_instance_id = statement_i64(query, 1),
+        .status = status_parse(statement_text(query, 2)),
+        .node_id = owner_id,
+    };
+    return recovery_fail_execution(db, &abandoned, &owner);
+}
+
+static enum err recover_dead(struct db *db, struct launcher *launcher)
+{
+    bool found = true;
+    for (int i = 0; found && i < RUNNING_LIMIT; i++)
+        TRY(deal_with_running(db, launcher, &found));
+    return OK;
+}
+
+/* Spring Batch's rules for launching an instance again. */
+static enum err check_earlier(struct db *db, struct launcher *launcher)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    struct launch_answer *answer = &launcher->answer;
+    bool row = false;
+    TRY(db_query(db, &query, EARLIER_SQL, "i", answer->job_instance_id));
+    TRY(statement_fetch(query, &row));
+    answer->restarted = row;
+    if (!row) return OK;
+    int64_t id = statement_i64(query, 0);
+    const char *status = statement_text(query, 1);
+    if (strcmp(status, "COMPLETED") == 0) {
+        answer->job_execution_id = id;
+        return ERR_CLOSED;
+    }
+    if (strcmp(status, "FAILED") == 0 || strcmp(status, "STOPPED") == 0) return OK;
+    return detail_set(&launcher->detail, ERR_REFUSED,
+                      "execution %lld of %s for %s is %s and cannot be restarted", (long long)id,
+                      launcher->request->job->name, launcher->request->date, status);
+}
+
+static enum err decide(struct db *db, void *context)
+{
+    struct launcher *launcher = context;
+    const struct launch_request *request = launcher->request;
+    struct launch_answer *answer = &launcher->answer;
+    struct admission admission = {0};
+    *answer = (struct launch_answer){0};
+    launcher->detail = (struct detail){0};
+
+    TRY(db_run(db, NULL, LOCK_JOB_SQL, "s", request->job->name));
+    enum err err = request->job->admit(db, request->date, &admission, &launcher->detail);
+    answer->job_execution_id = admission.job_execution_id;
+    if (err != OK) return err;
+    TRY(recover_dead(db, launcher));
+    TRY(repository_instance(db, request->job->name, request->date, &answer->job_instance_id));
+    TRY(check_earlier(db, launcher));
+    TRY(repository_new_execution(db, answer->job_instance_id, request->date, request->node_id,
+                                 &answer->job_execution_id));
+    return repository_began_at(db, answer->job_instance_id, answer->began_at);
+}
+
+enum err launch(struct db *db, const struct launch_request *request,
+                struct launch_answer *ret_answer, struct detail *detail)
+{
+    struct launcher launcher = {.request = request};
+    enum err err = db_transact(db, LAUNCH_ATTEMPTS, decide, &launcher);
+    *ret_answer = launcher.answer;
+    if (err == OK) return OK;
+    if (launcher.detail.text[0] != '\0') {
+        *detail = launcher.detail;
+        return err;
+    }
+    return detail_set(detail, err, "cannot launch %s for %s: %s%s%s", request->job->name,
+                      request->date, err_text(err), err == ERR_BUSY ? "" : ": ",
+                      err == ERR_BUSY ? "" : db_message(db));
+}

@@ -1,0 +1,32 @@
+/* Decides whether a job may be launched for a date, and creates its execution: Spring Batch's rules for instances and
+ * restarts, decided one after the other under a lock on the job, in one READ COMMITTED transaction. */
+#ifndef DAEMON_ENGINE_LAUNCH_H
+#define DAEMON_ENGINE_LAUNCH_H
+
+#include "daemon/engine/node.h"
+#include "daemon/engine/repository.h"
+
+struct launch_request {
+    const struct job *job;
+    const char *date;
+    const char *node_id;      /* of the process that asks */
+    const char *gone_node_id; /* known to be dead although its lease is not over; NULL for none */
+};
+
+struct launch_answer {
+    int64_t
+        job_execution_id; /* the new one; with ERR_CLOSED the one that closed the day; with ERR_BUSY the running one */
+    int64_t job_instance_id;
+    bool restarted; /* the instance had executions before */
+    char began_at[REPOSITORY_TIME];
+    char owner_id[NODE_ID]; /* with ERR_BUSY: who runs it */
+    struct node_state owner;
+    char running_date[JOB_DATE];
+};
+
+/* OK: a new execution, STARTING, is ours. ERR_CLOSED: there is nothing to do. ERR_BUSY: a process that is alive runs the job;
+ * ask again later. ERR_REFUSED, ERR_INVALID: with the reason in `detail`. */
+enum err launch(struct db *db, const struct launch_request *request,
+                struct launch_answer *ret_answer, struct detail *detail) MUST_CHECK;
+
+#endif

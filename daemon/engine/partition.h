@@ -1,0 +1,60 @@
+/* Partitions: how a step's keys are divided, once for a job instance. The number of ranges and their bounds follow the
+ * volume of the data, as the server's index statistics estimate it; the plan is stored in the transaction that starts the
+ * step, and a restart adopts it as it is, whatever has become of the data or the configuration meanwhile. */
+#ifndef DAEMON_ENGINE_PARTITION_H
+#define DAEMON_ENGINE_PARTITION_H
+
+#include "daemon/engine/job.h"
+
+/* A range of keys: lower exclusive, upper inclusive. Ranges of a plan are disjoint, ascending and without gaps. */
+struct key_range {
+    int64_t lower, upper;
+    int64_t estimated_items;
+};
+
+struct partition_plan {
+    struct key_range *ranges; /* partition_plan_free frees them */
+    int count;
+    int64_t estimated_items;
+};
+void partition_plan_free(struct partition_plan *plan);
+
+/* Divides what a source holds for a date. Reads only. No keys: a plan without ranges. */
+enum err partition_plan_make(struct db *db, const struct key_source *source, const char *date,
+                             const struct run_limits *limits,
+                             struct partition_plan *ret_plan) MUST_CHECK;
+
+/* How many items a partition should have at most: partition_items, but fewer where that would leave workers without work,
+ * and then not less than a chunk. */
+int64_t partition_target(int64_t total_items, const struct run_limits *limits);
+
+/* True when the step of this job instance was planned before. */
+enum err partition_plan_exists(struct db *db, int64_t instance_id, const char *step_name,
+                               bool *ret_exists) MUST_CHECK;
+/* Stores a plan; inside the transaction that starts the step. */
+enum err partition_plan_store(struct db *db, int64_t instance_id, const char *step_name,
+                              const struct partition_plan *plan) MUST_CHECK;
+/* Forgets how far the partitions have come, for a step that a restart repeats as a whole. */
+enum err partition_plan_reset(struct db *db, int64_t instance_id, const char *step_name) MUST_CHECK;
+
+/* A partition that is to be worked on. */
+struct partition {
+    int64_t id, number;
+    int64_t lower, upper, checkpoint; /* checkpoint: lower when there is none yet */
+    int64_t estimated_items;
+    int64_t epoch, chunk_count; /* as claimed */
+    int requeued;               /* how often it was put back after a failure, in this execution */
+};
+
+/* What is left of a step, the largest first, so that the last ones to finish are small. *ret_done_items counts what was read
+ * already, *ret_skipped what was skipped, in the whole job instance. The caller frees *ret_partitions. */
+struct partition_list {
+    struct partition *items;
+    int count;
+    int64_t estimated_items, done_items, skipped;
+};
+void partition_list_free(struct partition_list *list);
+enum err partition_load(struct db *db, int64_t instance_id, const char *step_name,
+                        struct partition_list *ret_list) MUST_CHECK;
+
+#endif

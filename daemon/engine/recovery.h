@@ -1,0 +1,18 @@
+/* What a process left behind when it died: its execution is marked FAILED with a message that says so, and the epochs of its
+ * unfinished partitions are raised in the same transaction, so that whatever of it is still alive can commit nothing. */
+#ifndef DAEMON_ENGINE_RECOVERY_H
+#define DAEMON_ENGINE_RECOVERY_H
+
+#include "daemon/engine/node.h"
+#include "daemon/engine/state.h"
+
+/* Inside the launch's transaction. `status` is what the execution has now. */
+struct abandoned_execution {
+    int64_t job_execution_id, job_instance_id;
+    enum batch_status status;
+    const char *node_id; /* who ran it */
+};
+enum err recovery_fail_execution(struct db *db, const struct abandoned_execution *execution,
+                                 const struct node_state *owner) MUST_CHECK;
+
+#endif

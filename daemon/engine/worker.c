@@ -1,0 +1,312 @@
+#include "daemon/engine/worker.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+struct worker {
+    struct pool *pool;
+    struct db *db;
+    pthread_t thread;
+    bool started;
+    bool busy;
+};
+
+/* All fields behind `lock` but those that never change while threads run. */
+struct pool {
+    struct control *control;
+    char node_id[40];
+    int worker_count;
+    struct worker *workers;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    bool quit;
+    const struct pool_task *task; /* NULL between steps */
+    int *queue; /* indexes into the task's partitions: a ring as long as they are many */
+    int queue_size, queue_first, queue_count;
+    int busy_count;
+    enum err failure;
+    struct detail failure_detail;
+    _Atomic int64_t skipped;
+};
+
+static struct partition *take_from_queue(struct pool *pool)
+{
+    int index = pool->queue[pool->queue_first];
+    pool->queue_first = (pool->queue_first + 1) % pool->queue_size;
+    pool->queue_count--;
+    return &pool->task->partitions->items[index];
+}
+
+static void put_into_queue(struct pool *pool, const struct partition *partition)
+{
+    ASSERT(pool->queue_count < pool->queue_size);
+    int place = (pool->queue_first + pool->queue_count) % pool->queue_size;
+    pool->queue[place] = (int)(partition - pool->task->partitions->items);
+    pool->queue_count++;
+}
+
+/* The first failure counts, but being fenced or failing weighs more than being stopped. */
+static void note_failure(struct pool *pool, enum err err, const struct detail *detail)
+{
+    bool better = pool->failure == OK || (pool->failure == ERR_STOPPED && err != ERR_STOPPED) ||
+                  (err == ERR_FENCED && pool->failure != ERR_FENCED);
+    if (!better) return;
+    pool->failure = err;
+    pool->failure_detail = *detail;
+}
+
+static enum err run_chunks(struct chunk_worker *chunks)
+{
+    bool finished = false;
+    while (!finished) {
+        int64_t read = 0;
+        if (control_stopping(chunks->control) != STOP_NONE) return ERR_STOPPED;
+        TRY(chunk_run(chunks, &finished, &read));
+    }
+    return OK;
+}
+
+static bool may_be_repeated(enum err err)
+{
+    return err_class(err) == CLASS_TRANSACTION || err_class(err) == CLASS_CONNECTION;
+}
+
+/* Gives the partition back after `err`: to the queue when another try may help, else for good. */
+static enum err give_back(struct chunk_worker *chunks, enum err err, bool *ret_again)
+{
+    struct partition *partition = chunks->partition;
+    bool again = may_be_repeated(err) && partition->requeued < chunks->limits->restart_limit;
+    const char *status = again ? "PENDING" : err == ERR_STOPPED ? "STOPPED" : "FAILED";
+    const char *message = err == ERR_STOPPED ? "" : chunks->detail.text;
+    enum err outcome = claim_release(chunks->db, partition, status, &chunks->setbacks, message);
+    if (err_class(outcome) == CLASS_CONNECTION && db_reconnect(chunks->db) == OK)
+        outcome = claim_release(chunks->db, partition, status, &chunks->setbacks, message);
+    *ret_again = again && outcome == OK;
+    return outcome == ERR_FENCED ? ERR_FENCED : err;
+}
+
+static enum err work_on(struct worker *worker, struct partition *partition,
+                        struct detail *ret_detail, bool *ret_again)
+{
+    struct pool *pool = worker->pool;
+    struct chunk_worker chunks = {
+        .db = worker->db,
+        .control = pool->control,
+        .run = pool->task->run,
+        .limits = pool->task->limits,
+        .step = pool->task->step,
+        .partition = partition,
+        .skipped = &pool->skipped,
+    };
+    enum err err = claim_take(worker->db, partition, pool->node_id);
+    if (err_class(err) == CLASS_CONNECTION && db_reconnect(worker->db) == OK)
+        err = claim_take(worker->db, partition, pool->node_id);
+    if (err != OK) {
+        (void)detail_set(ret_detail, err, "partition %lld of %s could not be taken: %s",
+                         (long long)partition->number, chunks.step->name, err_text(err));
+        return err;
+    }
+    err = chunk_worker_init(&chunks);
+    if (err != OK)
+        (void)detail_set(&chunks.detail, err, "%s: %s: %s", chunks.step->name, err_text(err),
+                         db_message(worker->db));
+    else
+        err = run_chunks(&chunks);
+    if (err != OK && err != ERR_FENCED) err = give_back(&chunks, err, ret_again);
+    chunk_worker_done(&chunks);
+    *ret_detail = chunks.detail;
+    return err;
+}
+
+static void log_failure(const struct pool *pool, const struct partition *partition, enum err err,
+                        const struct detail *detail, bool again)
+{
+    if (err == ERR_STOPPED) return;
+    log_event(again ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
+              again ? "partition-requeued" : "partition-failed", detail->text, "step",
+              pool->task->step->name, "partition", LOG_INT(partition->number), "error",
+              err_name(err), NULL);
+}
+
+/* Called and left with the lock held. */
+static void work_on_next(struct worker *worker)
+{
+    struct pool *pool = worker->pool;
+    struct partition *partition = take_from_queue(pool);
+    worker->busy = true;
+    pool->busy_count++;
+    pthread_mutex_unlock(&pool->lock);
+
+    struct detail detail = {0};
+    bool again = false;
+    enum err err = OK;
+    if (control_stopping(pool->control) != STOP_NONE)
+        err = ERR_STOPPED;
+    else
+        err = work_on(worker, partition, &detail, &again);
+    if (err != OK) log_failure(pool, partition, err, &detail, again);
+
+    pthread_mutex_lock(&pool->lock);
+    worker->busy = false;
+    pool->busy_count--;
+    if (again) {
+        partition->requeued++;
+        put_into_queue(pool, partition);
+        pthread_cond_broadcast(&pool->work);
+    } else if (err != OK) {
+        note_failure(pool, err, &detail);
+    }
+    if (pool->queue_count == 0 && pool->busy_count == 0) pthread_cond_broadcast(&pool->done);
+}
+
+static void *worker_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct pool *pool = worker->pool;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->quit) {
+        if (pool->task != NULL && pool->queue_count > 0)
+            work_on_next(worker);
+        else
+            pthread_cond_wait(&pool->work, &pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static enum err start_workers(struct pool *pool, const struct db_options *options,
+                              struct detail *detail)
+{
+    for (int i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = &pool->workers[i];
+        worker->pool = pool;
+        TRY(db_open(options, &worker->db, detail));
+    }
+    for (int i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = &pool->workers[i];
+        int failed = pthread_create(&worker->thread, NULL, worker_main, worker);
+        if (failed != 0)
+            return detail_set(detail, ERR_MEMORY, "cannot start worker thread %d of %d: %s", i + 1,
+                              pool->worker_count, strerror(failed));
+        worker->started = true;
+    }
+    return OK;
+}
+
+enum err pool_new(const struct pool_options *options, struct pool **ret_pool, struct detail *detail)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL) return ERR_MEMORY;
+    pool->control = options->control;
+    (void)text_format(pool->node_id, sizeof(pool->node_id), "%s", options->node_id);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->done, NULL);
+    pool->workers = calloc((size_t)options->threads, sizeof(*pool->workers));
+    pool->worker_count = pool->workers == NULL ? 0 : options->threads;
+    enum err err = pool->workers == NULL ? ERR_MEMORY : start_workers(pool, options->db, detail);
+    if (err != OK) {
+        pool_free(pool);
+        return err;
+    }
+    *ret_pool = pool;
+    return OK;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (pool == NULL) return;
+    pthread_mutex_lock(&pool->lock);
+    ASSERT(pool->busy_count == 0);
+    pool->quit = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->worker_count; i++) {
+        if (pool->workers[i].started) (void)pthread_join(pool->workers[i].thread, NULL);
+        db_free(pool->workers[i].db);
+    }
+    pthread_cond_destroy(&pool->done);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->workers);
+    free(pool->queue);
+    free(pool);
+}
+
+void pool_wake(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->done);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_cut(struct pool *pool)
+{
+    for (int i = 0; i < pool->worker_count; i++)
+        db_shut_down(pool->workers[i].db);
+}
+
+/* Called with the lock held. A worker between two statements sees the flag itself, at the latest before its commit. */
+static void cancel_statements(struct pool *pool, struct db *db)
+{
+    for (int i = 0; i < pool->worker_count; i++) {
+        if (!pool->workers[i].busy) continue;
+        enum err err = db_cancel_statement(db, db_session_id(pool->workers[i].db));
+        if (err != OK) db_shut_down(pool->workers[i].db);
+    }
+}
+
+static enum err fill_queue(struct pool *pool, const struct pool_task *task)
+{
+    free(pool->queue);
+    pool->queue_size = task->partitions->count;
+    pool->queue = calloc((size_t)pool->queue_size + 1, sizeof(*pool->queue));
+    if (pool->queue == NULL) return ERR_MEMORY;
+    pool->queue_first = pool->queue_count = 0;
+    pool->task = task;
+    for (int i = 0; i < pool->queue_size; i++)
+        put_into_queue(pool, &task->partitions->items[i]);
+    return OK;
+}
+
+enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
+                  struct detail *detail)
+{
+    if (task->partitions->count == 0) return OK;
+    pthread_mutex_lock(&pool->lock);
+    pool->failure = OK;
+    pool->failure_detail = (struct detail){0};
+    atomic_store(&pool->skipped, task->partitions->skipped);
+    enum err err = fill_queue(pool, task);
+    pthread_cond_broadcast(&pool->work);
+    bool cancelled = false;
+    while (err == OK && (pool->queue_count > 0 || pool->busy_count > 0)) {
+        pthread_cond_wait(&pool->done, &pool->lock);
+        if (control_stopping(pool->control) != STOP_ABORT || cancelled) continue;
+        cancel_statements(pool, db);
+        cancelled = true;
+    }
+    pool->task = NULL;
+    if (err == OK) err = pool->failure;
+    if (err != OK) *detail = pool->failure_detail;
+    pthread_mutex_unlock(&pool->lock);
+    return err;
+}
+
+struct db_usage pool_usage(const struct pool *pool)
+{
+    struct db_usage sum = {0};
+    for (int i = 0; i < pool->worker_count; i++) {
+        struct db_usage one = db_usage(pool->workers[i].db);
+        sum.statements += one.statements;
+        sum.metadata_statements += one.metadata_statements;
+        sum.commits += one.commits;
+        sum.metadata_us += one.metadata_us;
+    }
+    return sum;
+}

@@ -1,0 +1,46 @@
+/* The worker pool: N threads with a connection each, which take partitions as they become free. The coordinator hands it
+ * one step at a time and waits. Created, used and freed by the coordinator's thread; pool_wake may be called by any. */
+#ifndef DAEMON_ENGINE_WORKER_H
+#define DAEMON_ENGINE_WORKER_H
+
+#include "daemon/engine/chunk.h"
+
+struct pool;
+
+struct pool_options {
+    const struct db_options *db;
+    int threads;
+    struct control *control; /* outlives the pool */
+    const char *node_id;     /* copied */
+};
+
+/* Connects and starts the threads. */
+enum err pool_new(const struct pool_options *options, struct pool **ret_pool,
+                  struct detail *detail) MUST_CHECK;
+/* Ends the threads (none is working then) and closes the connections. Accepts NULL. */
+void pool_free(struct pool *pool);
+
+/* Makes the coordinator look at the control's stop flag now. */
+void pool_wake(struct pool *pool);
+
+/* Cuts the workers' connections, for the case that even cancelling their statements does not help. Any thread. */
+void pool_cut(struct pool *pool);
+
+/* The partitions of a step of an execution. */
+struct pool_task {
+    const struct step *step;
+    const struct run *run;
+    const struct run_limits *limits;
+    struct partition_list *partitions;
+};
+
+/* Works through all partitions and returns when no worker is busy any more: OK when all are COMPLETED; ERR_STOPPED; ERR_FENCED
+ * when somebody took one over; else the first failure, with words in `detail`. Failures do not cancel the other partitions.
+ * `db` is the coordinator's connection, for cancelling statements when the control says STOP_ABORT. */
+enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
+                  struct detail *detail) MUST_CHECK;
+
+/* What the workers' connections were used for, in sum. */
+struct db_usage pool_usage(const struct pool *pool);
+
+#endif

@@ -1,0 +1,133 @@
+#include "daemon/jobs/daily_settlement.h"
+
+#include <stdlib.h>
+
+#include "common/domain/period.h"
+#include "common/rates.h"
+
+static const char CLOSED_SQL[] = "SELECT job_execution_id FROM day_close WHERE business_date = ?";
+static const char FRONTIER_SQL[] = "SELECT MAX(business_date) FROM day_close";
+/* The earliest day with logs after the frontier and before the date. Days at or before the frontier are passed over: what of
+ * them is not settled is late. */
+static const char EARLIEST_SQL[] =
+    "SELECT MIN(first_) FROM ("
+    " SELECT MIN(watched_date) AS first_ FROM member_content_watch_log"
+    " WHERE watched_date > COALESCE((SELECT MAX(business_date) FROM day_close), '1000-01-01')"
+    " AND watched_date < ?"
+    " UNION ALL SELECT MIN(watched_date) FROM member_ad_watch_log"
+    " WHERE watched_date > COALESCE((SELECT MAX(business_date) FROM day_close), '1000-01-01')"
+    " AND watched_date < ?) both_";
+static const char TOTALS_SQL[] =
+    "SELECT COALESCE(SUM(view_count), 0), COALESCE(SUM(ad_view_count), 0)"
+    " FROM content_statistics WHERE period = 'DAILY' AND statistics_date = ?";
+static const char CLOSE_SQL[] =
+    "INSERT INTO day_close (business_date, status, closed_at, ingested_until, view_logs, ad_logs,"
+    " job_execution_id, late_contents)"
+    " VALUES (?, 'CLOSED', NOW(6), ?, ?, ?, ?,"
+    " (SELECT COUNT(*) FROM late_content WHERE target_date = ?))";
+
+static const struct step *const steps[] = {
+    &content_statistics_step, &ad_statistics_step,  &period_statistics_step,
+    &settlement_step,         &reconciliation_step,
+};
+
+enum err daily_settlement_unsettled_before(struct db *db, const char *date,
+                                           char ret_date[CIVIL_TEXT])
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    bool row = false;
+    TRY(db_query(db, &query, EARLIEST_SQL, "ss", date, date));
+    TRY(statement_fetch(query, &row));
+    ASSERT(row);
+    (void)text_format(ret_date, CIVIL_TEXT, "%s", statement_text(query, 0));
+    return OK;
+}
+
+static enum err check_frontier(struct db *db, const char *date, struct detail *detail)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    struct civil frontier, asked;
+    bool row = false;
+    TRY(db_query(db, &query, FRONTIER_SQL, ""));
+    TRY(statement_fetch(query, &row));
+    if (!row || statement_is_null(query, 0)) return OK;
+    TRY(civil_parse(statement_text(query, 0), &frontier));
+    TRY(civil_parse(date, &asked));
+    if (civil_compare(asked, frontier) > 0) return OK;
+    return detail_set(
+        detail, ERR_REFUSED,
+        "%s is before the settled frontier (%s) and was not settled; days are settled in "
+        "order, so its logs are late and stay unpaid until they are booked on a later day",
+        date, statement_text(query, 0));
+}
+
+static enum err check_order(struct db *db, const char *date, struct detail *detail)
+{
+    char earlier[CIVIL_TEXT];
+    TRY(daily_settlement_unsettled_before(db, date, earlier));
+    if (earlier[0] == '\0') return OK;
+    return detail_set(detail, ERR_REFUSED,
+                      "%s has logs and is not settled, and days are settled in order; run first: "
+                      "settlementd run daily-settlement --date %s",
+                      earlier, earlier);
+}
+
+static enum err load_rates(struct db *db, const char *date, struct daily_facts *facts,
+                           struct detail *detail)
+{
+    TRY(rates_load(db, RATE_CONTENT, date, &facts->content_rates, detail));
+    return rates_load(db, RATE_ADVERTISEMENT, date, &facts->ad_rates, detail);
+}
+
+static enum err admit(struct db *db, const char *date, struct admission *ret_admission,
+                      struct detail *detail)
+{
+    int64_t closed_by = 0;
+    enum err err = db_query_i64(db, &closed_by, 0, CLOSED_SQL, "s", date);
+    if (err == OK) {
+        ret_admission->job_execution_id = closed_by;
+        return ERR_CLOSED;
+    }
+    if (err != ERR_NOT_FOUND) return err;
+    TRY(check_frontier(db, date, detail));
+    TRY(check_order(db, date, detail));
+    struct daily_facts facts = {0};
+    return load_rates(db, date, &facts, detail);
+}
+
+static enum err prepare(struct db *db, const char *date, void **ret_shared, struct detail *detail)
+{
+    struct civil day;
+    CLEANUP(free_pointer) struct daily_facts *facts = calloc(1, sizeof(*facts));
+    if (facts == NULL) return ERR_MEMORY;
+    TRY(load_rates(db, date, facts, detail));
+    TRY(civil_parse(date, &day));
+    civil_format(period_first(PERIOD_WEEKLY, day), facts->week);
+    civil_format(period_first(PERIOD_MONTHLY, day), facts->month);
+    civil_format(period_first(PERIOD_YEARLY, day), facts->year);
+    *ret_shared = facts;
+    facts = NULL;
+    return OK;
+}
+
+static enum err complete(struct db *db, const struct run *run, struct detail *detail)
+{
+    CLEANUP(statement_cleanup) struct statement *totals = NULL;
+    bool row = false;
+    (void)detail;
+    TRY(db_query(db, &totals, TOTALS_SQL, "s", run->date));
+    TRY(statement_fetch(totals, &row));
+    ASSERT(row);
+    return db_run(db, NULL, CLOSE_SQL, "ssiiis", run->date, run->began_at, statement_i64(totals, 0),
+                  statement_i64(totals, 1), run->job_execution_id, run->date);
+}
+
+const struct job daily_settlement_job = {
+    .name = "daily-settlement",
+    .steps = steps,
+    .step_count = COUNT_OF(steps),
+    .admit = admit,
+    .prepare = prepare,
+    .release = free,
+    .complete = complete,
+};

@@ -1,0 +1,16 @@
+#include "daemon/jobs/jobs.h"
+
+#include <string.h>
+
+#include "daemon/jobs/daily_settlement.h"
+
+const char JOBS_NAMES[] = "daily-settlement";
+
+static const struct job *const jobs[] = {&daily_settlement_job};
+
+const struct job *jobs_find(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(jobs); i++)
+        if (strcmp(jobs[i]->name, name) == 0) return jobs[i];
+    return NULL;
+}

@@ -1,0 +1,260 @@
+/* Step settlement: what each content earned on the day. amount(D) = T(acc(D)) − T(acc(P)), P being the content's last settled
+ * date, with the rates in force on D; total(D) = total(P) + amount(D).
+ *
+ * The contents of a page are those with a DAILY row on the day, and those parked on an earlier day, which are paid now if
+ * somebody has added their content_post row. A content without that row has nobody to be paid to: it is parked (again), and
+ * counts as skipped. */
+#include <stdlib.h>
+
+#include "common/domain/accrual.h"
+#include "daemon/jobs/daily_settlement.h"
+
+static const char BOUNDS_SQL[] =
+    "SELECT MIN(content_post_id), MAX(content_post_id) FROM content_statistics"
+    " WHERE period = 'DAILY' AND statistics_date = ?";
+static const char ESTIMATE_SQL[] = "EXPLAIN SELECT content_post_id FROM content_statistics"
+                                   " WHERE period = 'DAILY' AND statistics_date = ?"
+                                   " AND content_post_id > ? AND content_post_id <= ?";
+static const char LAST_BELOW_SQL[] =
+    "SELECT MAX(content_post_id) FROM content_statistics"
+    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id <= ?";
+static const char FIRST_ABOVE_SQL[] =
+    "SELECT MIN(content_post_id) FROM content_statistics"
+    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id > ?";
+/* now_: the latest DAILY row up to the day; paid: the last settlement before it; then_: the latest DAILY row up to that one. */
+static const char PAGE_SQL[] =
+    "SELECT page.content_post_id, post.member_id, now_.statistics_date = ?,"
+    " now_.accumulated_views, now_.accumulated_ad_views,"
+    " then_.accumulated_views, then_.accumulated_ad_views,"
+    " paid.total_content_revenue_micros, paid.total_ad_revenue_micros"
+    " FROM ((SELECT content_post_id FROM content_statistics"
+    "   WHERE period = 'DAILY' AND statistics_date = ?"
+    "   AND content_post_id > ? AND content_post_id <= ? ORDER BY content_post_id LIMIT ?)"
+    "  UNION (SELECT DISTINCT content_post_id FROM parked_content WHERE paid_on IS NULL"
+    "   AND content_post_id > ? AND content_post_id <= ? AND settlement_date < ?"
+    "   ORDER BY content_post_id LIMIT ?)"
+    "  ORDER BY content_post_id LIMIT ?) page"
+    " LEFT JOIN content_post post ON post.content_post_id = page.content_post_id"
+    " LEFT JOIN content_statistics now_ ON now_.period = 'DAILY'"
+    " AND now_.content_post_id = page.content_post_id"
+    " AND now_.statistics_date = (SELECT s.statistics_date FROM content_statistics s"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
+    "  AND s.statistics_date <= ? ORDER BY s.statistics_date DESC LIMIT 1)"
+    " LEFT JOIN settlement paid ON paid.content_post_id = page.content_post_id"
+    " AND paid.settlement_date = (SELECT p.settlement_date FROM settlement p"
+    "  WHERE p.content_post_id = page.content_post_id AND p.settlement_date < ?"
+    "  ORDER BY p.settlement_date DESC LIMIT 1)"
+    " LEFT JOIN content_statistics then_ ON then_.period = 'DAILY'"
+    " AND then_.content_post_id = page.content_post_id"
+    " AND then_.statistics_date = (SELECT t.statistics_date FROM content_statistics t"
+    "  WHERE t.period = 'DAILY' AND t.content_post_id = page.content_post_id"
+    "  AND t.statistics_date <= paid.settlement_date ORDER BY t.statistics_date DESC LIMIT 1)"
+    " ORDER BY page.content_post_id";
+static const char WRITE_SQL[] =
+    "INSERT INTO settlement (settlement_date, content_post_id, creator_id,"
+    " content_revenue_micros, ad_revenue_micros, total_content_revenue_micros,"
+    " total_ad_revenue_micros, job_execution_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+static const char PARK_SQL[] =
+    "INSERT INTO parked_content (settlement_date, content_post_id, reason, job_execution_id)"
+    " VALUES (?, ?, ?, ?)";
+static const char UNPARK_SQL[] =
+    "UPDATE parked_content p JOIN settlement s"
+    " ON s.settlement_date = ? AND s.content_post_id = p.content_post_id"
+    " SET p.paid_on = s.settlement_date WHERE p.paid_on IS NULL AND p.settlement_date < ?"
+    " AND p.content_post_id > ? AND p.content_post_id <= ?";
+
+static const char NO_POST_REASON[] = "there is no content_post row, so its creator is not known";
+
+enum { SETTLED_COLUMNS = 6 };
+
+struct page {
+    struct statement *read, *write, *park, *unpark;
+    int64_t capacity, keys; /* keys: rows read */
+    int64_t settled, parked;
+    int64_t *content, *creator, *content_micros, *ad_micros, *total_content, *total_ad;
+    int64_t *parked_content;
+    int64_t *memory;
+};
+
+static void page_close(void *state)
+{
+    struct page *page = state;
+    statement_free(page->read);
+    statement_free(page->write);
+    statement_free(page->park);
+    statement_free(page->unpark);
+    free(page->memory);
+    free(page);
+}
+
+static enum err page_prepare(struct db *db, struct page *page)
+{
+    size_t rows = (size_t)page->capacity;
+    page->memory = calloc(rows * (SETTLED_COLUMNS + 1), sizeof(*page->memory));
+    if (page->memory == NULL) return ERR_MEMORY;
+    page->content = page->memory;
+    page->creator = page->content + rows;
+    page->content_micros = page->creator + rows;
+    page->ad_micros = page->content_micros + rows;
+    page->total_content = page->ad_micros + rows;
+    page->total_ad = page->total_content + rows;
+    page->parked_content = page->total_ad + rows;
+    TRY(statement_new(db, PAGE_SQL, &page->read));
+    TRY(statement_new(db, WRITE_SQL, &page->write));
+    TRY(statement_new(db, PARK_SQL, &page->park));
+    return statement_new(db, UNPARK_SQL, &page->unpark);
+}
+
+static enum err page_open(struct db *db, const struct run *run, void **ret_state)
+{
+    struct page *page = calloc(1, sizeof(*page));
+    if (page == NULL) return ERR_MEMORY;
+    page->capacity = run->chunk_size;
+    enum err err = page_prepare(db, page);
+    if (err != OK) {
+        page_close(page);
+        return err;
+    }
+    *ret_state = page;
+    return OK;
+}
+
+/* What one row of the page says about a content. */
+struct content {
+    int64_t id, creator_id;
+    bool has_post, active;
+    int64_t views_now, ad_views_now, views_then, ad_views_then;
+    int64_t paid_content_micros, paid_ad_micros;
+};
+
+static struct content read_content(const struct statement *row)
+{
+    return (struct content){
+        .id = statement_i64(row, 0),
+        .creator_id = statement_i64(row, 1),
+        .has_post = !statement_is_null(row, 1),
+        .active = statement_i64(row, 2) != 0,
+        .views_now = statement_i64(row, 3),
+        .ad_views_now = statement_i64(row, 4),
+        .views_then = statement_i64(row, 5),
+        .ad_views_then = statement_i64(row, 6),
+        .paid_content_micros = statement_i64(row, 7),
+        .paid_ad_micros = statement_i64(row, 8),
+    };
+}
+
+static enum err settle(struct page *page, const struct daily_facts *facts,
+                       const struct content *content)
+{
+    struct accrual views = {0}, ads = {0};
+    TRY(accrual_of_day(&facts->content_rates, content->views_then, content->views_now,
+                       content->paid_content_micros, &views));
+    TRY(accrual_of_day(&facts->ad_rates, content->ad_views_then, content->ad_views_now,
+                       content->paid_ad_micros, &ads));
+    int64_t i = page->settled++;
+    page->content[i] = content->id;
+    page->creator[i] = content->creator_id;
+    page->content_micros[i] = views.amount_micros;
+    page->ad_micros[i] = ads.amount_micros;
+    page->total_content[i] = views.total_micros;
+    page->total_ad[i] = ads.total_micros;
+    return OK;
+}
+
+static enum err page_read(struct page *page, struct chunk *chunk)
+{
+    struct statement *read = page->read;
+    const char *date = chunk->run->date;
+    int parameter = 0;
+    statement_bind_text(read, parameter++, date);
+    statement_bind_text(read, parameter++, date);
+    statement_bind_i64(read, parameter++, chunk->after_key);
+    statement_bind_i64(read, parameter++, chunk->upper_key);
+    statement_bind_i64(read, parameter++, page->capacity);
+    statement_bind_i64(read, parameter++, chunk->after_key);
+    statement_bind_i64(read, parameter++, chunk->upper_key);
+    statement_bind_text(read, parameter++, date);
+    statement_bind_i64(read, parameter++, page->capacity);
+    statement_bind_i64(read, parameter++, page->capacity);
+    statement_bind_text(read, parameter++, date);
+    statement_bind_text(read, parameter++, date);
+    return statement_execute(read);
+}
+
+/* Settles or parks each content of the page, in memory. */
+static enum err page_compute(struct page *page, struct chunk *chunk)
+{
+    const struct daily_facts *facts = daily_facts_of(chunk->run);
+    page->keys = page->settled = page->parked = 0;
+    for (bool row = true;;) {
+        TRY(statement_fetch(page->read, &row));
+        if (!row) return OK;
+        ASSERT(page->keys < page->capacity);
+        page->keys++;
+        struct content content = read_content(page->read);
+        chunk->last_key = content.id;
+        enum err err = OK;
+        if (content.has_post)
+            err = settle(page, facts, &content);
+        else if (content.active)
+            page->parked_content[page->parked++] = content.id;
+        if (err != OK)
+            return detail_set(&chunk->detail, err, "settlement of content %lld on %s: %s",
+                              (long long)content.id, chunk->run->date, err_text(err));
+    }
+}
+
+static enum err page_write(struct page *page, const struct chunk *chunk)
+{
+    const struct column settled[] = {
+        {.same_text = chunk->run->date}, {.i64 = page->content},
+        {.i64 = page->creator},          {.i64 = page->content_micros},
+        {.i64 = page->ad_micros},        {.i64 = page->total_content},
+        {.i64 = page->total_ad},         {.same_i64 = &chunk->run->job_execution_id},
+    };
+    const struct column parked[] = {
+        {.same_text = chunk->run->date},
+        {.i64 = page->parked_content},
+        {.same_text = NO_POST_REASON},
+        {.same_i64 = &chunk->run->job_execution_id},
+    };
+    if (page->settled > 0)
+        TRY(statement_execute_columns(page->write, settled, COUNT_OF(settled), page->settled));
+    if (page->parked > 0)
+        TRY(statement_execute_columns(page->park, parked, COUNT_OF(parked), page->parked));
+    return OK;
+}
+
+/* Notes on which day those were paid that had been parked. */
+static enum err unpark(struct page *page, const struct chunk *chunk)
+{
+    statement_bind_text(page->unpark, 0, chunk->run->date);
+    statement_bind_text(page->unpark, 1, chunk->run->date);
+    statement_bind_i64(page->unpark, 2, chunk->after_key);
+    statement_bind_i64(page->unpark, 3, chunk->last_key);
+    return statement_execute(page->unpark);
+}
+
+static enum err process(struct chunk *chunk, void *state)
+{
+    struct page *page = state;
+    TRY(page_read(page, chunk));
+    TRY(page_compute(page, chunk));
+    chunk->finished = page->keys < page->capacity || chunk->last_key == chunk->upper_key;
+    if (page->keys == 0) return OK;
+    TRY(page_write(page, chunk));
+    TRY(unpark(page, chunk));
+    chunk->read = page->keys;
+    chunk->written = page->settled;
+    chunk->skipped = page->parked;
+    return OK;
+}
+
+const struct step settlement_step = {
+    .name = "settlement",
+    .unit = "contents",
+    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND},
+    .open = page_open,
+    .process = process,
+    .close = page_close,
+};

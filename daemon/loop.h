@@ -1,0 +1,43 @@
+/* The loop thread while a job runs in the foreground: signals and the progress display. It never runs SQL and never waits for the
+ * engine; what it knows it copies from the control's board. */
+#ifndef DAEMON_LOOP_H
+#define DAEMON_LOOP_H
+
+#include <uv.h>
+
+#include "common/progress.h"
+#include "daemon/engine/control.h"
+
+struct loop {
+    uv_loop_t uv;
+    uv_signal_t interrupt, terminate, hangup;
+    uv_timer_t draw, cut;
+    uv_async_t done;
+    struct control *control;
+    struct progress progress;
+    int shown_steps; /* whose end was shown */
+    bool bar_open;   /* of the step after them */
+    char shown_waiting[256];
+    bool quiet;
+    int signals;
+    void (*wake)(void *context);    /* the engine should look at the stop flag */
+    void (*cut_off)(void *context); /* cut the connections: even cancelling did not help */
+    void *context;
+};
+
+struct loop_options {
+    struct control *control;
+    bool quiet;
+    void (*wake)(void *context);
+    void (*cut_off)(void *context);
+    void *context;
+};
+
+/* Prepares the loop; ERR_MEMORY when libuv cannot. */
+enum err loop_init(struct loop *loop, const struct loop_options *options) MUST_CHECK;
+/* Turns until loop_finish; then closes everything. */
+void loop_run(struct loop *loop);
+/* The job is over. Any thread. */
+void loop_finish(struct loop *loop);
+
+#endif

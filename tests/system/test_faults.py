@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""What a database does to a job in the middle of a chunk: deadlocks, lock waits that time out, connections that are
+cut. None of it may fail the day or change a figure."""
+
+import random
+import time
+
+import lib
+import oracle
+from test_crash import DAY, Slow, reference, total_chunks
+
+suite = lib.Suite()
+
+WAITING_SQL = """SELECT t.trx_id, t.trx_mysql_thread_id FROM information_schema.innodb_trx t
+    JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+    WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE() AND p.id <> %s"""
+WRITING_SQL = """SELECT t.trx_mysql_thread_id FROM information_schema.innodb_trx t
+    JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+    WHERE p.db = DATABASE() AND p.id <> CONNECTION_ID() AND t.trx_rows_modified > 0"""
+SESSIONS_SQL = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+
+# The server answers from a copy of innodb_trx that it renews only when nobody has asked for a tenth of a second.
+FRESH_S = 0.12
+
+# Rows that a chunk is going to insert: whoever inserts one first makes the chunk wait.
+ROWS = {
+    "content-statistics": ("content_statistics",
+                           "content_post_id = %s AND period = 'DAILY' AND statistics_date = '{day}'",
+                           "INSERT INTO content_statistics VALUES ('DAILY', '{day}', {content}, 0, 0, 0, 0, 0)"),
+    "settlement": ("settlement", "content_post_id = %s AND settlement_date = '{day}'",
+                   "INSERT INTO settlement VALUES ('{day}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1)"),
+}
+
+
+class Opponent:
+    """A second connection that holds what a chunk needs, in a transaction so heavy that the chunk is the victim."""
+
+    def __init__(self, database, step):
+        self.database = database
+        self.table, self.condition, self.insert = (text.replace("{day}", str(DAY)) for text in ROWS[step])
+        database.execute("CREATE TABLE IF NOT EXISTS ballast (number INT PRIMARY KEY)")
+        self.connection = database.connect()
+        self.thread = self.connection.thread_id()
+
+    def begin(self, content):
+        self.connection.begin()
+        self.rows("INSERT INTO ballast SELECT seq FROM seq_1_to_20000")
+        self.rows(self.insert.replace("{content}", str(content)))
+
+    def rows(self, sql, *arguments):
+        return oracle.rows_of(self.connection, sql, *arguments)
+
+    def waiting(self):
+        """The transactions that wait for a lock in this database."""
+        time.sleep(FRESH_S)
+        return {row[0] for row in self.database.rows(WAITING_SQL, self.thread)}
+
+    def is_locked(self, content):
+        """Whether somebody else holds the row of this content."""
+        try:
+            self.rows(f"SELECT 1 FROM {self.table} WHERE {self.condition} FOR UPDATE NOWAIT", content)
+        except oracle.pymysql.err.OperationalError:
+            return True
+        return False
+
+    def close_the_circle(self, neighbours):
+        """Asks for a row that the waiting chunk holds, so that one of the two must give way: the lighter one."""
+        held = [content for content in neighbours if self.is_locked(content)]
+        try:
+            for content in held[:1]:
+                self.rows(f"SELECT 1 FROM {self.table} WHERE {self.condition} FOR UPDATE", content)
+        except oracle.pymysql.err.OperationalError:
+            return False  # it was this side that gave way
+        return bool(held)
+
+    def rollback(self):
+        self.connection.rollback()
+
+    def close(self):
+        self.connection.close()
+
+
+def contents_of_day(database):
+    """The day's contents that have a row in content_post, in key order."""
+    return [row[0] for row in database.rows(
+        """SELECT DISTINCT content_post_id FROM member_content_watch_log JOIN content_post USING (content_post_id)
+           WHERE watched_date = %s ORDER BY 1""", DAY)]
+
+
+def counted(database, column):
+    return int(database.value(f"SELECT COALESCE(SUM({column}), 0) {lib.PLAN_SQL}", str(DAY)))
+
+
+def provoke_deadlocks(step):
+    """Up to eight times: hold a row in the middle of the keys, wait for a chunk to want it, ask for one of its rows."""
+    generator = random.Random(31)
+    with Slow() as database:
+        contents = contents_of_day(database)
+        opponent = Opponent(database, step)
+        process = None
+        closed = 0
+        for attempt in range(1, 9):
+            position = len(contents) * attempt // 10 + generator.randrange(40)
+            if database.value(f"SELECT COUNT(*) FROM {opponent.table} WHERE {opponent.condition}", contents[position]):
+                continue
+            try:
+                opponent.begin(contents[position])
+            except oracle.pymysql.err.IntegrityError:
+                opponent.rollback()
+                continue
+            process = process or database.run(DAY)
+            lib.wait_until(lambda: opponent.waiting() or process.ended(), 60, "a chunk that waits")
+            closed += opponent.close_the_circle(contents[max(0, position - 4):position])
+            opponent.rollback()
+        opponent.close()
+        database.execute("DROP TABLE ballast")
+        database.finish(process)
+        assert closed > 0, "no chunk held a row while it waited"
+        assert counted(database, "p.deadlock_count") > 0, f"{closed} deadlocks were provoked, none was counted"
+        assert len(database.executions(DAY)) == 1
+
+
+@suite.test("a deadlock (1213) while statistics are written is retried, counted and changes nothing")
+def deadlock_in_statistics():
+    provoke_deadlocks("content-statistics")
+
+
+@suite.test("a deadlock (1213) while settlements are written is retried, counted and changes nothing")
+def deadlock_in_settlement():
+    provoke_deadlocks("settlement")
+
+
+def provoke_lock_wait(step):
+    """Holds a row until the chunk that wants it has given up at least once."""
+    with Slow() as database:
+        contents = contents_of_day(database)
+        opponent = Opponent(database, step)
+        opponent.begin(contents[len(contents) // 2])
+        process = database.run(DAY)
+        first = lib.wait_until(opponent.waiting, 60, "a chunk that waits")
+        lib.wait_until(lambda: opponent.waiting() - first, 60, "the chunk's next attempt")
+        opponent.rollback()
+        opponent.close()
+        database.execute("DROP TABLE ballast")
+        database.finish(process)
+        assert counted(database, "p.lock_wait_count") >= 1
+        assert counted(database, "p.rollback_count") >= 1
+        assert len(database.executions(DAY)) == 1
+
+
+@suite.test("a lock wait that times out (1205) while statistics are written is retried and counted")
+def lock_wait_in_statistics():
+    provoke_lock_wait("content-statistics")
+
+
+@suite.test("a lock wait that times out (1205) while settlements are written is retried and counted")
+def lock_wait_in_settlement():
+    provoke_lock_wait("settlement")
+
+
+def kill_sessions(database, sql):
+    """Cuts the sessions that the statement finds; the number of those that were still there."""
+    time.sleep(FRESH_S)
+    cut = 0
+    for (session,) in database.rows(sql):
+        try:
+            database.execute(f"KILL {session}")
+            cut += 1
+        except oracle.pymysql.err.MySQLError:
+            pass  # it ended by itself
+    return cut
+
+
+def cut_off(sql, rounds):
+    """Cuts sessions at several points of the day, which must then end as if nothing had been."""
+    steps = [total_chunks() * number // (rounds + 1) for number in range(1, rounds + 1)]
+    with Slow() as database:
+        process = database.run(DAY)
+        cut = 0
+        for chunks in steps:
+            lib.wait_until(lambda: process.ended() or database.progress(DAY) >= chunks, 120, f"{chunks} chunks")
+            cut += lib.wait_until(lambda: kill_sessions(database, sql) or process.ended(), 60, "sessions to cut")
+        database.finish(process)
+        assert cut >= rounds, f"only {cut} sessions were cut in {rounds} rounds"
+        assert len(database.executions(DAY)) == 1
+        return cut
+
+
+@suite.test("connections cut in the middle of a chunk (2013): it is done again, exactly once")
+def sessions_cut():
+    cut_off(WRITING_SQL, 12)
+
+
+@suite.test("all connections of the process cut at once: it comes back and the figures are right")
+def all_sessions_cut():
+    cut_off(SESSIONS_SQL, 4)
+
+
+@suite.test("an undisturbed day has neither deadlocks nor lock waits nor rollbacks")
+def undisturbed_day():
+    with Slow() as database:
+        database.finish()
+        for column in ("p.deadlock_count", "p.lock_wait_count", "p.rollback_count"):
+            assert counted(database, column) == 0, column
+        assert reference() == database.dump()
+
+
+if __name__ == "__main__":
+    suite.main()

@@ -1,0 +1,202 @@
+#!/bin/sh
+# Checks what the compiler does not: who may include whom, lengths, banned calls, no floating point near money, include
+# guards, that every suite is run, and the format. One line a finding, FILE:LINE: what. Ends with 1 when there is one.
+set -eu
+cd "$(dirname "$0")/.."
+
+FILE_LINES=500
+FUNCTION_LINES=70
+FUNCTION_PARAMETERS=5
+
+findings=$(mktemp)
+trap 'rm -f "$findings" "$findings.list"' EXIT
+
+# Prints all files of the project with one of the given endings.
+sources() {
+    for ending in "$@"; do
+        find . \( -path ./.git -o -path ./build -o -path ./.sandbox \) -prune -o \
+            -type f -name "*.$ending" -print
+    done | sed 's|^\./||' | sort
+}
+
+c_files=$(sources c h)
+shell_files=$(find script .ci tests demo bench -type f 2>/dev/null | sort | while read -r file; do
+    if head -n 1 "$file" | grep -q '^#!/bin/sh'; then echo "$file"; fi
+done)
+
+# The include law. A rule names who may include what; the first rule whose left side matches a file counts.
+check_includes() {
+    # shellcheck disable=SC2086 # a list of names without spaces
+    awk '
+    function rule(who, whom) { left[++rules] = who; right[rules] = "^(" whom ")" }
+    function report(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
+    function only_in(header, where) {
+        if ($0 ~ "<" header ">" && FILENAME !~ where && FILENAME !~ /^(tests|bench)\//)
+            report("<" header "> belongs into " where " only")
+    }
+    BEGIN {
+        rule("^common/domain/", "common/base.h$|common/err.h$|common/domain/")
+        rule("^common/", "common/")
+        rule("^cli/", "common/|cli/")
+        rule("^daemon/schedule/", "common/base.h$|common/err.h$|daemon/schedule/")
+        rule("^daemon/engine/", "common/[^/]*$|common/db/|daemon/engine/")
+        rule("^daemon/jobs/", "common/|daemon/engine/|daemon/jobs/")
+        rule("^daemon/[^/]*$", "common/|daemon/")
+        rule("^tests/", "common/|daemon/|cli/|tests/")
+        rule("^bench/", "common/|bench/")
+        rule("^demo/", "common/|demo/")
+    }
+    /^#[ ]*include[ ]*</ {
+        only_in("mysql.h", "^common/db/")
+        only_in("libconfig.h", "^common/config[a-z_]*\\.[ch]$")
+        only_in("uv.h", "^daemon/((loop|run_once)[a-z_]*|engine/worker[a-z_]*)\\.[ch]$")
+    }
+    /^#[ ]*include[ ]*"/ {
+        split($0, parts, "\"")
+        path = parts[2]
+        for (i = 1; i <= rules && FILENAME !~ left[i]; i++) ;
+        if (i > rules) report("this folder has no rule in the include law")
+        else if (path !~ right[i]) report("may not include " path)
+        if (path == "common/db/internal.h" && FILENAME !~ /^common\/db\//)
+            report(path " belongs to common/db alone")
+    }' $c_files </dev/null
+}
+
+check_file_lengths() {
+    for file in $c_files $(sources sql sh py) $shell_files; do
+        lines=$(wc -l <"$file")
+        if [ "$lines" -gt "$FILE_LINES" ]; then
+            echo "$file:$lines: longer than $FILE_LINES lines"
+        fi
+    done | sort -u
+}
+
+# Functions as clang-format leaves them: braces in the first column, the signature right above.
+check_functions() {
+    # shellcheck disable=SC2086 # a list
+    awk -v most="$FUNCTION_LINES" -v parameters="$FUNCTION_PARAMETERS" '
+    function count_parameters(text,    i, depth, count, letter) {
+        sub(/^[^(]*\(/, "", text)
+        if (text ~ /^(void)?\)/) return 0
+        count = 1
+        for (i = 1; i <= length(text); i++) {
+            letter = substr(text, i, 1)
+            if (letter == "(") depth++
+            else if (letter == ")" && depth-- == 0) break
+            else if (letter == "," && depth == 0) count++
+        }
+        if (text ~ /\.\.\.\)/) count--
+        return count
+    }
+    FNR == 1 { signature = ""; began = 0 }
+    /^\{/ { began = FNR; if (signature ~ /\(/ && count_parameters(signature) > parameters)
+                printf "%s:%d: more than %d parameters\n", FILENAME, FNR, parameters }
+    /^\}/ { if (began && $0 ~ /^\}$/ && FNR - began + 1 > most)
+                printf "%s:%d: a function of %d lines, longer than %d\n", FILENAME, began,
+                    FNR - began + 1, most
+            began = 0 }
+    /^[a-zA-Z_]/ { signature = $0; next }
+    /^[ \t]+/ && !began && signature != "" { signature = signature $0; next }
+    { signature = "" }' $c_files </dev/null
+}
+
+# Looks for words in code: comments and texts are taken out first, lines stay where they are.
+check_words() {
+    # shellcheck disable=SC2086 # a list
+    awk '
+    function report(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }
+    # mawk knows no word boundaries: a blank is put on both sides.
+    function has(expression) { return (" " code " ") ~ ("[^A-Za-z0-9_.>]" expression) }
+    function strip(line,    out, at, letter, pair) {
+        out = ""
+        for (at = 1; at <= length(line); at++) {
+            letter = substr(line, at, 1)
+            pair = substr(line, at, 2)
+            if (inside) { if (pair == "*/") { inside = 0; at++ } continue }
+            if (quote != "") {
+                if (letter == "\\") at++
+                else if (letter == quote) { quote = ""; out = out letter }
+                continue
+            }
+            if (pair == "/*") { inside = 1; at++; continue }
+            if (pair == "//") { out = out "//"; break }
+            if (letter == "\"" || letter == "\047") quote = letter
+            out = out letter
+        }
+        quote = ""
+        return out
+    }
+    BEGIN {
+        banned = "(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|strtok_r|system|popen|" \
+            "alloca|setjmp|sigsetjmp|longjmp|siglongjmp|rand|srand|rand_r)[ ]*\\("
+    }
+    FNR == 1 { inside = 0; quote = "" }
+    {
+        if ($0 ~ /[^A-Za-z](TODO|FIXME|XXX)[^A-Za-z]/) report("a note to oneself; do it, or write it down elsewhere")
+        if ($0 ~ /\t/ || $0 ~ /[ ]$/) report("a tab, or blanks at the end")
+        code = strip($0)
+        if (has(banned)) report("a banned call: " code)
+        if (code ~ /\/\//) report("a // comment; comments are /* */ here")
+        if (FILENAME ~ /^common\/domain\// &&
+            (has("(float|double)[^A-Za-z0-9_]") || has("[0-9]+\\.[0-9]") || code ~ /<math\.h>/))
+            report("floating point has no place in common/domain")
+    }' $c_files </dev/null
+}
+
+check_guards() {
+    for file in $(sources h); do
+        case $file in */suites.h) continue ;; esac
+        guard=$(echo "$file" | tr 'a-z/.-' 'A-Z___')
+        grep -qx "#ifndef $guard" "$file" && grep -qx "#define $guard" "$file" ||
+            echo "$file:1: the include guard should be $guard"
+    done
+}
+
+check_suites() {
+    for file in tests/unit/test_*.c tests/db/test_*.c; do
+        if [ ! -e "$file" ]; then continue; fi
+        suite=$(basename "$file" .c)
+        if ! grep -q "^Suite \*${suite}_suite(void)" "$file"; then continue; fi
+        grep -qx "SUITE($suite)" "$(dirname "$file")/suites.h" ||
+            echo "$file:1: never run: SUITE($suite) is not in $(dirname "$file")/suites.h"
+    done
+}
+
+check_format() {
+    if ! command -v clang-format >/dev/null; then
+        echo "tidy: clang-format is not installed, the format was not checked" >&2
+        return
+    fi
+    # shellcheck disable=SC2086 # a list
+    clang-format --dry-run $c_files 2>&1 |
+        sed -n 's/^\([^:]*\):\([0-9]*\):[0-9]*: warning:.*/\1:\2: not formatted; "make format" does it/p' | sort -u
+}
+
+check_shell() {
+    if ! command -v shellcheck >/dev/null; then
+        echo "tidy: shellcheck is not installed, the scripts were not checked" >&2
+        return
+    fi
+    # shellcheck disable=SC2086 # a list
+    shellcheck --format=gcc $shell_files || true
+}
+
+{
+    check_includes
+    check_file_lengths
+    check_functions
+    check_words
+    check_guards
+    check_suites
+    check_format
+    check_shell
+} >"$findings"
+
+count=$(wc -l <"$findings")
+cat "$findings"
+if [ "$count" -gt 0 ]; then
+    echo "tidy: $count findings" >&2
+    exit 1
+fi
+# shellcheck disable=SC2086 # a list
+echo "tidy: $(echo $c_files $shell_files | wc -w) files, nothing found"

@@ -1,0 +1,25 @@
+/* The suites of test_unit, one a line, sorted. Included plainly it declares them; main.c includes it again with a SUITE of its
+ * own to gather them, hence no include guard. */
+#include <check.h>
+
+#ifndef SUITE
+#define SUITE(name) Suite *name##_suite(void);
+#endif
+
+SUITE(test_accrual)
+SUITE(test_civil)
+SUITE(test_config)
+SUITE(test_config_files)
+SUITE(test_csv_reader)
+SUITE(test_err)
+SUITE(test_human)
+SUITE(test_import_row)
+SUITE(test_log)
+SUITE(test_money)
+SUITE(test_options)
+SUITE(test_output)
+SUITE(test_period)
+SUITE(test_progress)
+SUITE(test_tier)
+
+#undef SUITE
