@@ -108,43 +108,33 @@ static enum err reject_before(struct import_load *load, const struct import_batc
     return OK;
 }
 
-static enum err reject_refused(struct import_load *load, const struct import_place *place,
-                               const char *server_words, struct detail *detail)
-{
-    struct import_reason reason;
-    char shown[IMPORT_SHOWN];
-    struct csv_field words = {server_words, strlen(server_words)};
-    (void)text_format(reason.text, sizeof(reason.text),
-                      "the table has a row with this key already, or an earlier line had it: %s",
-                      import_show(&words, shown));
-    return import_reject_add(load->reject, place, reason.text, detail);
-}
-
-/* One row that the server does not want for a reason that is not a key: something is wrong with the table. */
-static enum err fail_row(struct import_load *load, enum err err, const struct import_place *place,
-                         struct detail *detail)
-{
-    char doing[64];
-    (void)text_format(doing, sizeof(doing), "inserting line %" PRId64, place->line);
-    return fail(load, err, doing, detail);
-}
-
-/* What to do about `rows` rows from row `from` that were not inserted: *ret_rejected tells whether it was a single row,
- * which is done with then. */
-static enum err handle_refusal(struct import_load *load, enum err err,
-                               const struct import_place *place, int64_t rows, bool *ret_rejected,
-                               struct detail *detail)
+/* Some of these rows the server does not want: goes back to before them, to try fewer. Other failures are the end. */
+static enum err undo_rows(struct import_load *load, enum err err, struct detail *detail)
 {
     bool may_be_one_row = err == ERR_DUPLICATE || err == ERR_SQL;
     if (!may_be_one_row) return fail(load, err, "inserting rows", detail);
-    if (rows == 1 && err == ERR_SQL) return fail_row(load, err, place, detail);
+    err = db_execute(load->db, BACK_TO_SAVEPOINT_SQL);
+    return err == OK ? OK : fail(load, err, "going back to before the refused rows", detail);
+}
 
-    char words[sizeof(struct detail)];
-    (void)text_format(words, sizeof(words), "%s", db_message(load->db));
-    enum err back = db_execute(load->db, BACK_TO_SAVEPOINT_SQL);
-    if (back != OK) return fail(load, back, "going back to before the refused rows", detail);
-    *ret_rejected = rows == 1;
-    return rows == 1 ? reject_refused(load, place, words, detail) : OK;
+/* A single row that was refused. Because of its key it is a bad row of the file; a refusal for anything else means that
+ * something is wrong with the table. */
+static enum err reject_row(struct import_load *load, enum err err, const struct import_place *place,
+                           struct detail *detail)
+{
+    if (err != ERR_DUPLICATE) {
+        char doing[64];
+        (void)text_format(doing, sizeof(doing), "inserting line %" PRId64, place->line);
+        return fail(load, err, doing, detail);
+    }
+    struct import_reason reason;
+    char shown[IMPORT_SHOWN];
+    struct csv_field words = {db_message(load->db), strlen(db_message(load->db))};
+    (void)text_format(reason.text, sizeof(reason.text),
+                      "the table has a row with this key already, or an earlier line had it: %s",
+                      import_show(&words, shown));
+    TRY(undo_rows(load, err, detail));
+    return import_reject_add(load->reject, place, reason.text, detail);
 }
 
 /* Inserts all rows at once when the server takes them. When not: halves until a single row is found to blame, goes on
@@ -156,21 +146,21 @@ enum err import_load_batch(struct import_load *load, const struct import_batch *
     int64_t size = batch->rows;
     int64_t row = 0;
     while (row < batch->rows) {
+        const struct import_place *place = &batch->places[row];
         size = min_i64(size, batch->rows - row);
         enum err err = insert_rows(load, batch, row, size);
         if (err == OK) {
             load->rows_loaded += size;
             row += size;
             size *= 2;
-            continue;
-        }
-        bool rejected = false;
-        TRY(reject_before(load, batch, batch->places[row].line, &next_reject, detail));
-        TRY(handle_refusal(load, err, &batch->places[row], size, &rejected, detail));
-        if (rejected)
-            row++;
-        else
+        } else if (size > 1) {
+            TRY(undo_rows(load, err, detail));
             size /= 2;
+        } else {
+            TRY(reject_before(load, batch, place->line, &next_reject, detail));
+            TRY(reject_row(load, err, place, detail));
+            row++;
+        }
     }
     return reject_before(load, batch, INT64_MAX, &next_reject, detail);
 }

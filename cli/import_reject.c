@@ -29,10 +29,11 @@ enum err import_reject_init(struct import_reject *reject, const struct import_fi
 static enum err failed(const struct import_reject_file *file, const char *doing,
                        struct detail *detail)
 {
-    return detail_set(detail, ERR_IO,
-                      "%s: cannot be %s: %s; make room or let it be written, and import again",
-                      file->path, doing,
-                      errno == 0 ? "the input file has changed" : strerror(errno));
+    return detail_set(
+        detail, ERR_IO,
+        "%s: cannot be %s: %s; nothing was loaded. Make room or let it be written, and "
+        "import again",
+        file->path, doing, errno == 0 ? "the input file has changed" : strerror(errno));
 }
 
 static enum err create(struct import_reject_file *file, struct detail *detail)

@@ -2,7 +2,6 @@
 
 #include <stdatomic.h>
 
-#include "common/clock.h"
 #include "common/db/transaction.h"
 #include "common/log.h"
 #include "daemon/engine/repository.h"
@@ -27,7 +26,7 @@ static const char CHECKPOINT_SQL[] =
     " s.VERSION = s.VERSION + 1"
     " WHERE p.partition_id = ? AND p.epoch = ? AND p.chunk_count = ? AND p.status = 'STARTED'";
 
-enum { BOTH_ROWS = 2, RECONNECT_PAUSE_MS = 250, RECONNECT_PAUSE_MAX_MS = 2000 };
+enum { BOTH_ROWS = 2 }; /* a partition and its step execution */
 
 enum err chunk_worker_init(struct chunk_worker *worker)
 {
@@ -72,16 +71,26 @@ static enum err write_checkpoint(struct chunk_worker *worker, const struct chunk
     return statement_affected(update) == BOTH_ROWS ? OK : ERR_FENCED;
 }
 
-static enum err check_skips(const struct chunk_worker *worker, struct chunk *chunk)
+/* Counts the chunk's skips before it commits, so that two chunks at once cannot both take the last places under the limit;
+ * release_skips takes them back when it does not. */
+static enum err reserve_skips(struct chunk_worker *worker, struct chunk *chunk)
 {
     int64_t limit = worker->limits->skip_limit;
-    int64_t skipped = atomic_load(worker->skipped) + chunk->skipped;
-    if (chunk->skipped == 0 || skipped <= limit) return OK;
-    return detail_set(
-        &chunk->detail, ERR_SKIP_LIMIT,
-        "%s: %lld contents were skipped, settlement.skip_limit is %lld; see parked_content "
-        "for the reasons, add what is missing or raise the limit, and run again",
-        worker->step->name, (long long)skipped, (long long)limit);
+    if (chunk->skipped == 0) return OK;
+    int64_t skipped = atomic_fetch_add(worker->skipped, chunk->skipped) + chunk->skipped;
+    worker->reserved_skips = chunk->skipped;
+    if (skipped <= limit) return OK;
+    return detail_set(&chunk->detail, ERR_SKIP_LIMIT,
+                      "%s: %lld contents were skipped, settlement.skip_limit is %lld; see "
+                      "parked_content for the reasons, add what is missing or raise the limit, and "
+                      "run again",
+                      worker->step->name, (long long)skipped, (long long)limit);
+}
+
+static void release_skips(struct chunk_worker *worker)
+{
+    atomic_fetch_sub(worker->skipped, worker->reserved_skips);
+    worker->reserved_skips = 0;
 }
 
 static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk)
@@ -91,34 +100,17 @@ static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk
     TRY(worker->step->process(chunk, worker->state));
     ASSERT(chunk->finished ||
            (chunk->last_key > chunk->after_key && chunk->last_key <= chunk->upper_key));
-    TRY(check_skips(worker, chunk));
+    TRY(reserve_skips(worker, chunk));
     if (control_stopping(worker->control) == STOP_ABORT) return ERR_STOPPED;
     TRY(write_checkpoint(worker, chunk));
     return db_commit(worker->db);
-}
-
-/* A new connection, for at most reconnect_s seconds. */
-static enum err reconnect(struct chunk_worker *worker)
-{
-    int64_t deadline_us =
-        clock_monotonic_us(&clock_system) + (int64_t)worker->limits->reconnect_s * 1000000;
-    int64_t pause_ms = RECONNECT_PAUSE_MS;
-    for (;;) {
-        enum err err = db_reconnect(worker->db);
-        if (err == OK) return OK;
-        if (err_class(err) != CLASS_CONNECTION) return err;
-        if (control_stopping(worker->control) != STOP_NONE) return ERR_STOPPED;
-        if (clock_monotonic_us(&clock_system) >= deadline_us) return err;
-        retry_wait(pause_ms, &worker->control->stop);
-        pause_ms = min_i64(pause_ms * 2, RECONNECT_PAUSE_MAX_MS);
-    }
 }
 
 /* The connection was lost, perhaps while COMMIT was under way: the partition's row says whether it was. The read takes a
  * lock, so it waits until the server has rolled back what the old session left open. */
 static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
 {
-    TRY(reconnect(worker));
+    TRY(retry_reconnect(worker->db, worker->limits->reconnect_s, &worker->control->stop));
     CLEANUP(db_guard_end) struct db_guard guard = {worker->db};
     int64_t chunk_count = 0;
     TRY(db_begin(worker->db));
@@ -150,7 +142,7 @@ static void note_commit(struct chunk_worker *worker, const struct chunk *chunk)
     worker->partition->checkpoint = chunk->finished ? chunk->upper_key : chunk->last_key;
     worker->partition->chunk_count++;
     worker->setbacks = (struct claim_setbacks){0};
-    atomic_fetch_add(worker->skipped, chunk->skipped);
+    worker->reserved_skips = 0; /* they are counted for good */
     control_add(worker->control, chunk->read);
 }
 
@@ -169,12 +161,15 @@ static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
     /* A statement that was cancelled although nobody here asked for it: somebody's KILL QUERY. */
     if (err == ERR_STOPPED && control_stopping(worker->control) != STOP_ABORT) err = ERR_CONFLICT;
     note_failure(worker, chunk, err);
-    if (err_class(err) != CLASS_CONNECTION) return err;
-
     bool committed = false;
-    enum err outcome = find_outcome(worker, &committed);
-    if (outcome != OK) return outcome;
-    if (!committed) return err;
+    if (err_class(err) == CLASS_CONNECTION) {
+        enum err outcome = find_outcome(worker, &committed);
+        if (outcome != OK) err = outcome;
+    }
+    if (!committed) {
+        release_skips(worker);
+        return err;
+    }
     log_event(LOG_LEVEL_WARN, "commit-found",
               "the connection was lost, but the chunk had been committed", "step",
               worker->step->name, "partition", LOG_INT(worker->partition->number), NULL);

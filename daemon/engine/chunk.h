@@ -18,6 +18,7 @@ struct chunk_worker {
     struct statement *checkpoint;   /* chunk_worker_init prepares it */
     struct partition *partition;    /* checkpoint and chunk_count move with each commit */
     _Atomic int64_t *skipped;       /* by the step, in the whole job instance */
+    int64_t reserved_skips;         /* of the chunk that is under way, counted in *skipped */
     struct claim_setbacks setbacks; /* not stored yet */
     struct detail detail;           /* of the last failure */
 };

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/db/transaction.h"
 #include "common/log.h"
+#include "daemon/engine/retry.h"
 
 enum { BOOKKEEPING_ATTEMPTS = 5, EXIT_MESSAGE_LIMIT = 1000 };
 
@@ -16,28 +17,61 @@ struct conductor {
     struct execution_result *result;
     const struct step *step;
     int64_t step_execution_id;
+    bool step_done;
     struct partition_plan plan; /* made before the transaction that stores it */
     bool planned_before;
+    struct partition_list partitions;
+    struct step_counts counts;
+    int64_t skipped;
+    void *shared;
+    bool again; /* see insist */
+    enum err (*body)(struct db *db, void *context);
     struct execution_end end;
     enum err verdict;
     struct detail detail;
 };
 
-/* A bookkeeping transaction that survives a lost connection: everything in it is conditional on what it finds. */
-static enum err transact(struct conductor *conductor,
-                         enum err (*body)(struct db *db, void *context))
+/* Does something on the coordinator's connection, and does it again when that was lost. `again` tells the action that an earlier
+ * try may have been committed although its reply never came. */
+static enum err insist(struct conductor *conductor, enum err (*action)(struct conductor *))
+{
+    struct engine *engine = conductor->engine;
+    conductor->again = false;
+    for (int attempt = 1;; attempt++) {
+        enum err err = action(conductor);
+        if (err_class(err) != CLASS_CONNECTION) return err;
+        if (attempt >= engine->limits.transaction_limit) return err;
+        log_event(LOG_LEVEL_WARN, "coordinator-reconnects", db_message(engine->db), "job",
+                  conductor->job->name, "execution", LOG_INT(conductor->run.job_execution_id),
+                  NULL);
+        TRY(retry_reconnect(engine->db, engine->limits.reconnect_s, &engine->control->stop));
+        conductor->again = true;
+    }
+}
+
+static enum err transact_once(struct conductor *conductor)
 {
     struct db *db = conductor->engine->db;
     db_mark_metadata(db, true);
-    enum err err = db_transact(db, BOOKKEEPING_ATTEMPTS, body, conductor);
+    enum err err = db_transact(db, BOOKKEEPING_ATTEMPTS, conductor->body, conductor);
     db_mark_metadata(db, false);
     return err;
+}
+
+static enum err transact(struct conductor *conductor,
+                         enum err (*body)(struct db *db, void *context))
+{
+    conductor->body = body;
+    return insist(conductor, transact_once);
 }
 
 static enum err set_execution(struct db *db, void *context)
 {
     struct conductor *conductor = context;
-    return repository_set_execution(db, conductor->run.job_execution_id, &conductor->end);
+    int64_t execution = conductor->run.job_execution_id;
+    bool ended = false;
+    if (conductor->again) TRY(repository_execution_ended(db, execution, &conductor->end, &ended));
+    return ended ? OK : repository_set_execution(db, execution, &conductor->end);
 }
 
 static enum err begin_step(struct db *db, void *context)
@@ -45,6 +79,12 @@ static enum err begin_step(struct db *db, void *context)
     struct conductor *conductor = context;
     const char *name = conductor->step->name;
     int64_t instance = conductor->run.job_instance_id;
+    if (conductor->again) {
+        enum batch_status status;
+        enum err err = repository_find_step(db, conductor->run.job_execution_id, name,
+                                            &conductor->step_execution_id, &status);
+        if (err != ERR_NOT_FOUND) return err;
+    }
     if (!conductor->planned_before)
         TRY(partition_plan_store(db, instance, name, &conductor->plan));
     else if (conductor->step->repeated)
@@ -55,8 +95,15 @@ static enum err begin_step(struct db *db, void *context)
 static enum err end_step(struct db *db, void *context)
 {
     struct conductor *conductor = context;
-    return repository_end_step(db, &conductor->run, conductor->step->name,
-                               conductor->step_execution_id, &conductor->end);
+    const char *name = conductor->step->name;
+    if (conductor->again) {
+        enum batch_status status;
+        int64_t id = 0;
+        TRY(repository_find_step(db, conductor->run.job_execution_id, name, &id, &status));
+        if (status == conductor->end.to) return OK;
+    }
+    return repository_end_step(db, &conductor->run, name, conductor->step_execution_id,
+                               &conductor->end);
 }
 
 static enum err judge(struct db *db, void *context)
@@ -71,8 +118,19 @@ static enum err judge(struct db *db, void *context)
 static enum err complete(struct db *db, void *context)
 {
     struct conductor *conductor = context;
+    bool ended = false;
+    if (conductor->again)
+        TRY(repository_execution_ended(db, conductor->run.job_execution_id, &conductor->end,
+                                       &ended));
+    if (ended) return OK;
     TRY(conductor->job->complete(db, &conductor->run, &conductor->detail));
     return set_execution(db, context);
+}
+
+static enum err look_whether_done(struct conductor *conductor)
+{
+    return repository_step_done(conductor->engine->db, conductor->run.job_instance_id,
+                                conductor->step->name, &conductor->step_done);
 }
 
 static enum err plan_step(struct conductor *conductor)
@@ -86,16 +144,29 @@ static enum err plan_step(struct conductor *conductor)
                                &conductor->plan);
 }
 
+static enum err load_partitions(struct conductor *conductor)
+{
+    partition_list_free(&conductor->partitions);
+    return partition_load(conductor->engine->db, conductor->run.job_instance_id,
+                          conductor->step->name, &conductor->partitions);
+}
+
+static enum err prepare_step(struct conductor *conductor)
+{
+    if (conductor->step->begin == NULL) return OK;
+    return conductor->step->begin(conductor->engine->db, &conductor->run, &conductor->detail);
+}
+
 static enum err work_through(struct conductor *conductor)
 {
     struct engine *engine = conductor->engine;
     const struct step *step = conductor->step;
-    CLEANUP(partition_list_free) struct partition_list partitions = {0};
-    TRY(partition_load(engine->db, conductor->run.job_instance_id, step->name, &partitions));
-    control_begin_step(engine->control, step->name, step->unit, partitions.estimated_items,
-                       partitions.done_items);
-    if (step->begin != NULL) TRY(step->begin(engine->db, &conductor->run, &conductor->detail));
-    const struct pool_task task = {step, &conductor->run, &engine->limits, &partitions};
+    struct partition_list *partitions = &conductor->partitions;
+    TRY(insist(conductor, load_partitions));
+    control_begin_step(engine->control, step->name, step->unit, partitions->estimated_items,
+                       partitions->done_items);
+    TRY(insist(conductor, prepare_step));
+    const struct pool_task task = {step, &conductor->run, &engine->limits, partitions};
     TRY(pool_run(engine->pool, engine->db, &task, &conductor->detail));
     if (step->judge == NULL) return OK;
     TRY(transact(conductor, judge));
@@ -144,35 +215,36 @@ static void log_step(const struct conductor *conductor, const struct step_result
               LOG_INT(result->elapsed_us / 1000), NULL);
 }
 
+static enum err count_step(struct conductor *conductor)
+{
+    return repository_step_counts(conductor->engine->db, conductor->run.job_execution_id,
+                                  conductor->step->name, &conductor->counts);
+}
+
 static enum err finish_step(struct conductor *conductor, enum err err, struct step_result *result)
 {
-    struct db *db = conductor->engine->db;
-    enum err counted = repository_step_counts(db, conductor->run.job_execution_id,
-                                              conductor->step->name, &result->counts);
-    if (err_class(counted) == CLASS_CONNECTION && db_reconnect(db) == OK)
-        counted = repository_step_counts(db, conductor->run.job_execution_id, conductor->step->name,
-                                         &result->counts);
+    enum err recorded = insist(conductor, count_step);
+    result->counts = conductor->counts;
     conductor->end = end_of(conductor, err, result->counts.skipped > 0);
     result->status = conductor->end.to;
-    enum err recorded = counted == OK ? transact(conductor, end_step) : counted;
+    if (recorded == OK) recorded = transact(conductor, end_step);
     return recorded == ERR_FENCED || err == OK ? recorded : err;
 }
 
 static enum err run_step(struct conductor *conductor, struct step_result *result)
 {
     int64_t began_us = clock_monotonic_us(&clock_system);
-    bool done = false;
-    TRY(repository_step_done(conductor->engine->db, conductor->run.job_instance_id,
-                             conductor->step->name, &done));
-    result->passed_before = done;
-    if (done) return OK;
-    enum err err = plan_step(conductor);
+    TRY(insist(conductor, look_whether_done));
+    result->passed_before = conductor->step_done;
+    if (conductor->step_done) return OK;
+    enum err err = insist(conductor, plan_step);
     if (err == OK) err = transact(conductor, begin_step);
     partition_plan_free(&conductor->plan);
     if (err != OK) return err;
 
     result->run = true;
     err = work_through(conductor);
+    partition_list_free(&conductor->partitions);
     if (err != ERR_FENCED) err = finish_step(conductor, err, result);
     control_end_step(conductor->engine->control, err != OK);
     result->elapsed_us = clock_monotonic_us(&clock_system) - began_us;
@@ -198,38 +270,41 @@ static enum err run_steps(struct conductor *conductor)
 static const char SKIPPED_SQL[] =
     "SELECT COALESCE(SUM(skip_count), 0) FROM step_partition WHERE job_instance_id = ?";
 
+static enum err count_skips(struct conductor *conductor)
+{
+    return db_query_i64(conductor->engine->db, &conductor->skipped, 0, SKIPPED_SQL, "i",
+                        conductor->run.job_instance_id);
+}
+
 static enum err complete_execution(struct conductor *conductor)
 {
-    int64_t skipped = 0;
-    TRY(db_query_i64(conductor->engine->db, &skipped, 0, SKIPPED_SQL, "i",
-                     conductor->run.job_instance_id));
-    conductor->end = end_of(conductor, OK, skipped > 0);
+    TRY(insist(conductor, count_skips));
+    conductor->end = end_of(conductor, OK, conductor->skipped > 0);
     return transact(conductor, complete);
 }
 
 static enum err fail_execution(struct conductor *conductor, enum err err)
 {
-    struct db *db = conductor->engine->db;
     conductor->end = end_of(conductor, err, false);
-    enum err recorded = transact(conductor, set_execution);
-    if (err_class(recorded) == CLASS_CONNECTION && db_reconnect(db) == OK)
-        recorded = transact(conductor, set_execution);
-    return recorded == ERR_FENCED ? ERR_FENCED : err;
+    return transact(conductor, set_execution) == ERR_FENCED ? ERR_FENCED : err;
+}
+
+static enum err prepare_job(struct conductor *conductor)
+{
+    return conductor->job->prepare(conductor->engine->db, conductor->run.date, &conductor->shared,
+                                   &conductor->detail);
 }
 
 static enum err run_to_end(struct conductor *conductor)
 {
-    struct engine *engine = conductor->engine;
-    void *shared = NULL;
     conductor->end = (struct execution_end){STATUS_STARTING, STATUS_STARTED, "UNKNOWN", ""};
     TRY(transact(conductor, set_execution));
-    enum err err =
-        conductor->job->prepare(engine->db, conductor->run.date, &shared, &conductor->detail);
-    conductor->run.shared = shared;
+    enum err err = insist(conductor, prepare_job);
+    conductor->run.shared = conductor->shared;
     if (err == OK) err = run_steps(conductor);
     if (err == OK) err = complete_execution(conductor);
     if (err != OK && err != ERR_FENCED) err = fail_execution(conductor, err);
-    if (shared != NULL) conductor->job->release(shared);
+    if (conductor->shared != NULL) conductor->job->release(conductor->shared);
     return err;
 }
 

@@ -38,6 +38,11 @@ static const char SET_EXECUTION_SQL[] =
     " START_TIME = COALESCE(START_TIME, NOW(6)), END_TIME = IF(?, NOW(6), NULL),"
     " LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
     " WHERE JOB_EXECUTION_ID = ? AND STATUS = ?";
+static const char EXECUTION_ENDED_SQL[] =
+    "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION"
+    " WHERE JOB_EXECUTION_ID = ? AND STATUS = ? AND EXIT_MESSAGE = ?";
+static const char FIND_STEP_SQL[] = "SELECT STEP_EXECUTION_ID, STATUS FROM BATCH_STEP_EXECUTION"
+                                    " WHERE JOB_EXECUTION_ID = ? AND STEP_NAME = ?";
 static const char BEGAN_AT_SQL[] =
     "SELECT CAST(MIN(CREATE_TIME) AS CHAR) FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?";
 static const char STEP_STATUS_SQL[] =
@@ -143,6 +148,16 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
     return matched == 1 ? OK : ERR_FENCED;
 }
 
+enum err repository_execution_ended(struct db *db, int64_t execution_id,
+                                    const struct execution_end *end, bool *ret_ended)
+{
+    int64_t count = 0;
+    TRY(db_query_i64(db, &count, 0, EXECUTION_ENDED_SQL, "iss", execution_id, status_name(end->to),
+                     end->exit_message));
+    *ret_ended = count == 1;
+    return OK;
+}
+
 enum err repository_began_at(struct db *db, int64_t instance_id, char ret_time[REPOSITORY_TIME])
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
@@ -164,6 +179,19 @@ enum err repository_step_done(struct db *db, int64_t instance_id, const char *st
     TRY(statement_fetch(query, &row));
     enum batch_status status = row ? status_parse(statement_text(query, 0)) : STATUS_FAILED;
     *ret_done = status == STATUS_COMPLETED || status == STATUS_ABANDONED;
+    return OK;
+}
+
+enum err repository_find_step(struct db *db, int64_t execution_id, const char *step_name,
+                              int64_t *ret_step_execution_id, enum batch_status *ret_status)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    bool row = false;
+    TRY(db_query(db, &query, FIND_STEP_SQL, "is", execution_id, step_name));
+    TRY(statement_fetch(query, &row));
+    if (!row) return ERR_NOT_FOUND;
+    *ret_step_execution_id = statement_i64(query, 0);
+    *ret_status = status_parse(statement_text(query, 1));
     return OK;
 }
 

@@ -31,6 +31,10 @@ struct execution_end {
 enum err repository_set_execution(struct db *db, int64_t execution_id,
                                   const struct execution_end *end) MUST_CHECK;
 
+/* True when the execution has exactly this end: what a transaction whose reply was lost would have left. */
+enum err repository_execution_ended(struct db *db, int64_t execution_id,
+                                    const struct execution_end *end, bool *ret_ended) MUST_CHECK;
+
 /* When the first execution of the instance was created. */
 enum err repository_began_at(struct db *db, int64_t instance_id,
                              char ret_time[REPOSITORY_TIME]) MUST_CHECK;
@@ -43,6 +47,11 @@ enum err repository_step_done(struct db *db, int64_t instance_id, const char *st
  * ready to be claimed: PENDING, a higher epoch, nobody's. */
 enum err repository_begin_step(struct db *db, const struct run *run, const char *step_name,
                                int64_t *ret_step_execution_id) MUST_CHECK;
+
+/* The manager's row of an execution's step, and its status; ERR_NOT_FOUND before repository_begin_step was committed. */
+enum err repository_find_step(struct db *db, int64_t execution_id, const char *step_name,
+                              int64_t *ret_step_execution_id,
+                              enum batch_status *ret_status) MUST_CHECK;
 
 /* Ends the manager's row with the sums of this execution's worker rows; workers that never began become STOPPED. */
 enum err repository_end_step(struct db *db, const struct run *run, const char *step_name,

@@ -4,7 +4,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { SLICE_MS = 20 };
+#include "common/clock.h"
+
+enum { SLICE_MS = 20, RECONNECT_PAUSE_MS = 250, RECONNECT_PAUSE_MAX_MS = 2000 };
 
 int64_t retry_pause_ms(int attempt, int64_t base_ms, int64_t limit_ms, uint32_t random)
 {
@@ -31,5 +33,19 @@ void retry_wait(int64_t ms, const _Atomic int *stop)
         struct timespec time = {.tv_sec = slice / 1000, .tv_nsec = slice % 1000 * 1000000};
         (void)nanosleep(&time, NULL);
         ms -= slice;
+    }
+}
+
+enum err retry_reconnect(struct db *db, int seconds, const _Atomic int *stop)
+{
+    int64_t deadline_us = clock_monotonic_us(&clock_system) + (int64_t)seconds * 1000000;
+    int64_t pause_ms = RECONNECT_PAUSE_MS;
+    for (;;) {
+        enum err err = db_reconnect(db);
+        if (err_class(err) != CLASS_CONNECTION) return err;
+        if (atomic_load(stop) != 0) return ERR_STOPPED;
+        if (clock_monotonic_us(&clock_system) >= deadline_us) return err;
+        retry_wait(pause_ms, stop);
+        pause_ms = min_i64(pause_ms * 2, RECONNECT_PAUSE_MAX_MS);
     }
 }

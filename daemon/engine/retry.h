@@ -1,4 +1,4 @@
-/* How often and how long: what is repeated after which class of error. Pure, but for the random number given. */
+/* How long to wait before something is done again, and how a lost connection is made anew. */
 #ifndef DAEMON_ENGINE_RETRY_H
 #define DAEMON_ENGINE_RETRY_H
 
@@ -13,5 +13,9 @@ uint32_t retry_random(void);
 
 /* Waits so long, or until *stop is set: it is looked at every few milliseconds. */
 void retry_wait(int64_t ms, const _Atomic int *stop);
+
+/* Connects again, trying for at most `seconds`, with pauses; gives up with ERR_STOPPED when it does not work at once and *stop
+ * is set. Other errors are those of db_reconnect. */
+enum err retry_reconnect(struct db *db, int seconds, const _Atomic int *stop) MUST_CHECK;
 
 #endif

@@ -231,8 +231,8 @@ def settle_day(source, absent, day, active, ledgers, tables):
             ledger.open.append(day)
             tables.parked_content[day, content] = (None,)
             continue
-        if content not in active and not is_caught_up(source, absent, day, content, ledger):
-            continue
+        if content not in active and not (active and is_caught_up(source, absent, day, content, ledger)):
+            continue  # a day without logs writes nothing
         creator = source.creators.get(content, Anything())
         tables.settlement[day, content] = (creator, *ledger.settle(tiers, ad_tiers))
         for parked in ledger.open:

@@ -7,7 +7,7 @@ import time
 
 import lib
 import oracle
-from test_crash import DAY, Slow, reference, total_chunks
+from test_crash import DAY, SEED, Slow, reference, total_chunks
 
 suite = lib.Suite()
 
@@ -18,6 +18,8 @@ WRITING_SQL = """SELECT t.trx_mysql_thread_id FROM information_schema.innodb_trx
     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
     WHERE p.db = DATABASE() AND p.id <> CONNECTION_ID() AND t.trx_rows_modified > 0"""
 SESSIONS_SQL = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+
+WAITING_SESSIONS_SQL = WAITING_SQL.replace("t.trx_id, ", "").replace("%s", "CONNECTION_ID()")
 
 # The server answers from a copy of innodb_trx that it renews only when nobody has asked for a tenth of a second.
 FRESH_S = 0.12
@@ -194,6 +196,76 @@ def sessions_cut():
 @suite.test("all connections of the process cut at once: it comes back and the figures are right")
 def all_sessions_cut():
     cut_off(SESSIONS_SQL, 4)
+
+
+@suite.test("however often everything is cut, the same command ends the day with the right figures")
+def cut_anything():
+    generator = random.Random(SEED + 2)
+    print(f"seed {SEED}", flush=True)
+    with Slow() as database:
+        process = database.run(DAY)
+        for _ in range(40):
+            chunks = database.progress(DAY) + generator.randrange(1, 100)
+            lib.wait_until(lambda: process.ended() or database.progress(DAY) >= chunks, 60, f"{chunks} chunks")
+            time.sleep(generator.random() * 0.01)
+            kill_sessions(database, SESSIONS_SQL)
+            if process.ended():
+                if process.expect(0, 1).wait() == 0:
+                    break
+                process = database.run(DAY)
+        if process.expect(0, 1, timeout_s=300).wait() != 0:
+            process = database.run(DAY)
+        database.finish(process)
+        left = database.rows("SELECT * FROM BATCH_JOB_EXECUTION WHERE STATUS NOT IN ('COMPLETED', 'FAILED')")
+        assert not left, left
+
+
+def act_while_waiting(make_row, what, act):
+    """Holds a row that the process wants outside of its chunks, acts while it waits for it, and lets go."""
+    with Slow() as database:
+        process = database.run_to(1)
+        opponent = Opponent(database, "settlement")
+        opponent.connection.begin()
+        instance = database.value("SELECT MAX(job_instance_id) FROM step_plan")
+        opponent.rows(make_row, instance)
+        lib.wait_until(lambda: opponent.waiting() or process.ended(), 60, what)
+        assert not process.ended(), process.output
+        act(database, process)
+        opponent.rollback()
+        opponent.close()
+        database.execute("DROP TABLE ballast")
+        database.finish(None if process.ended() else process)
+
+
+PLAN_ROW = "INSERT INTO step_plan VALUES (%s, 'settlement', NOW(6), 1, 1)"
+CLOSE_ROW = f"INSERT INTO day_close VALUES ('{DAY}', 'CLOSED', NOW(6), NOW(6), 0, 0, %s, 0)"
+
+
+def cut_waiting(database, process):
+    assert kill_sessions(database, WAITING_SESSIONS_SQL) == 1
+    time.sleep(FRESH_S)
+    assert not process.ended(), f"the day failed:\n{process.output}"
+
+
+def kill_waiting(database, process):
+    process.kill()
+    assert not database.rows("SELECT 1 FROM day_close WHERE business_date = %s AND view_logs > 0", DAY)
+
+
+@suite.test("the connection cut while a step is planned (2013): the plan is made again")
+def planner_cut():
+    act_while_waiting(PLAN_ROW, "the plan of the settlement step", cut_waiting)
+
+
+@suite.test("the connection cut while the day is closed (2013): it is closed, once")
+def close_cut():
+    act_while_waiting(CLOSE_ROW, "the close of the day", cut_waiting)
+
+
+@suite.test("a process killed while it plans a step, and one killed while it closes the day, are resumed")
+def killed_between():
+    act_while_waiting(PLAN_ROW, "the plan of the settlement step", kill_waiting)
+    act_while_waiting(CLOSE_ROW, "the close of the day", kill_waiting)
 
 
 @suite.test("an undisturbed day has neither deadlocks nor lock waits nor rollbacks")

@@ -101,7 +101,9 @@ def true_numbers():
             assert steps["settlement"]["WRITE_COUNT"] == paid, (steps["settlement"], paid)
             assert steps["settlement"]["PROCESS_SKIP_COUNT"] == parked, (steps["settlement"], parked)
             assert sum(step["ROLLBACK_COUNT"] for step in steps.values()) == 0, steps
-            for name in lib.STEPS[:2]:
+            for name, table in zip(lib.STEPS, ("member_content_watch_log", "member_ad_watch_log")):
+                logs = database.value(f"SELECT COUNT(*) FROM {table} WHERE watched_date = %s", day)
+                assert steps[name]["READ_COUNT"] == logs, (name, steps[name], logs)
                 assert steps[name]["WRITE_COUNT"] > 0 and steps[name]["COMMIT_COUNT"] > 0, (name, steps[name])
         assert not database.rows("SELECT 1 FROM step_partition WHERE deadlock_count OR lock_wait_count")
 

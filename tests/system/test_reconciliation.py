@@ -29,10 +29,10 @@ def period_changes():
     for period, start in STARTS.items():
         condition = f"period = '{period}' AND statistics_date = {start} AND content_post_id = {{content}}"
         for column in ("view_count", "watch_time", "ad_view_count"):
-            yield (f"{period} {column}", "week|month|year|period",
+            yield (f"{period} {column}", period[:4].lower(),
                    *plus_one("content_statistics", column, condition))
         for column in ("view_count", "watch_time"):
-            yield (f"{period} advertisement {column}", "week|month|year|period",
+            yield (f"{period} advertisement {column}", period[:4].lower(),
                    *plus_one("ad_statistics", column, condition + " AND advertisement_id = {ad}"))
 
 
