@@ -118,7 +118,8 @@ class Settlement:
         measure.require_same_results(self.server, "settlement", "plain")
         last = (self.ours[-1], self.plain_step[-1], self.plain_job[-1])
         say(f"round {number + 1}: step {last[0]['steps']['content-statistics']:.2f} against {last[1]['seconds']:.2f} s,"
-            f" job {last[0]['seconds']:.2f} against {last[2]['seconds']:.2f} s")
+            f" job {last[0]['seconds']:.2f} against {last[2]['seconds']:.2f} s; CPU of the server: job {last[0]['cpu']:.2f}"
+            f" against {last[2]['cpu']:.2f} s")
         if self.options.verbose:
             for took, sql in sorted(last[2]["statements"], reverse=True)[:12]:
                 say(f"  {took:6.2f} s  {sql}")
@@ -144,6 +145,8 @@ class Settlement:
             ours = [run["steps"][name] for run in self.ours]
             plain = [run["steps"].get(name, 0.0) for run in self.plain_job]
             print(f"| {name} | {median(ours):.2f} s | {median(plain):.2f} s |")
+        cpu, plain_cpu = ([run["cpu"] for run in runs] for runs in (self.ours, self.plain_job))
+        print(f"| CPU time of the server, all steps | {median(cpu):.2f} s | {median(plain_cpu):.2f} s |")
 
 
 def report_usage(table, runs, what):

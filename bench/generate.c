@@ -166,10 +166,11 @@ static bool parse(const char *text, int64_t *ret_value)
 
 static int usage(void)
 {
-    fputs("usage: generate watch-log|ad-log DATE LOGS CONTENTS SEED [csv]\n"
-          "       generate content CONTENTS\n"
-          "All numbers are from 1.\n",
-          stderr);
+    fputs(
+        "usage: generate watch-log|ad-log DATE LOGS CONTENTS SEED [csv]\n"
+        "       generate content CONTENTS\n"
+        "All numbers are from 1.\n",
+        stderr);
     return 2;
 }
 

@@ -6,7 +6,6 @@ import time
 import world
 from server import ROOT, Failed, program, run_program, statements
 
-STATUS = ("Com_commit", "Innodb_deadlocks")
 BENCH = os.path.join(ROOT, "bench")
 STEP_SECONDS = ("SELECT STEP_NAME, TIMESTAMPDIFF(MICROSECOND, START_TIME, END_TIME) / 1e6 FROM BATCH_STEP_EXECUTION"
                 " WHERE JOB_EXECUTION_ID = (SELECT MAX(JOB_EXECUTION_ID) FROM BATCH_JOB_EXECUTION)"
@@ -17,7 +16,7 @@ PARTITION_COUNTERS = ("SELECT COUNT(*), COALESCE(SUM(chunk_count), 0), COALESCE(
 
 
 def _counters(session):
-    values = dict(session.run("SHOW GLOBAL STATUS WHERE Variable_name IN ('Com_commit', 'Innodb_deadlocks')"))
+    values = dict(session.run("SHOW GLOBAL STATUS LIKE 'Com_commit'"))
     values.update(session.run("SELECT NAME, COUNT FROM information_schema.INNODB_METRICS"
                               " WHERE NAME IN ('lock_deadlocks', 'lock_timeouts')"))
     return {name: int(value) for name, value in values.items()}
@@ -27,14 +26,16 @@ def job(server, database, configuration, date):
     """The whole job, from the start of the program to its end, and what the database and the program say about it."""
     session = server.connect(database)
     before = _counters(session)
+    cpu = server.cpu_seconds()
     finished = world.settle(server, configuration, date)
+    cpu = server.cpu_seconds() - cpu
     after = _counters(session)
     partitions, chunks, deadlocks, lock_waits = map(int, session.run(PARTITION_COUNTERS)[0])
     usage = re.findall(r".*\brun-usage\b.*", finished.errors)
     if not usage:
         raise Failed("settlementd did not log the event run-usage:\n" + finished.errors[-2000:])
     result = {
-        "seconds": finished.seconds,
+        "seconds": finished.seconds, "cpu": cpu,
         "steps": {name: float(seconds) for name, seconds in session.run(STEP_SECONDS)},
         "peak_kib": finished.peak_kib,
         "commits": after["Com_commit"] - before["Com_commit"],
@@ -55,7 +56,7 @@ def plain_script(server, database, script, date):
                 " @week = CAST(CAST(@day AS DATE) - INTERVAL WEEKDAY(@day) DAY AS CHAR),"
                 " @month = CAST(CAST(@day AS DATE) - INTERVAL DAYOFMONTH(@day) - 1 DAY AS CHAR),"
                 " @year = CAST(MAKEDATE(YEAR(@day), 1) AS CHAR)")
-    steps, slow = {}, []
+    steps, slow, cpu = {}, [], server.cpu_seconds()
     began = time.monotonic()
     for step, sql in statements(os.path.join(BENCH, script)):
         statement_began = time.monotonic()
@@ -64,12 +65,13 @@ def plain_script(server, database, script, date):
         steps[step] = steps.get(step, 0.0) + took
         slow.append((took, " ".join(sql.split())[:100]))
     seconds = time.monotonic() - began
+    cpu = server.cpu_seconds() - cpu
     failed = session.run("SELECT check_name, expected, actual FROM reconciliation"
                          f" WHERE job_execution_id = 0 AND target_date = '{date}' AND NOT passed")
     session.close()
     if failed:
         raise Failed(f"{script}: these checks of the plain SQL failed: {failed}")
-    return {"seconds": seconds, "steps": steps, "statements": slow}
+    return {"seconds": seconds, "cpu": cpu, "steps": steps, "statements": slow}
 
 
 # The columns that have to be the same on both sides: all but the id of the execution.

@@ -101,16 +101,17 @@ void cli_print_overview(FILE *file)
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         fprintf(file, "  %-9s %s\n", commands[i].name, commands[i].summary);
     }
-    fputs("\nOptions, before or after the command:\n"
-          "  --config FILE   configuration (default: $SETTLEMENTD_CONFIG, then\n"
-          "                  /etc/settlementd/settlementd.conf)\n"
-          "  --json          print JSON; amounts are integers in micros, times are UTC\n"
-          "  --format FORMAT table, csv or json\n"
-          "  --help          help on a command: settlectl COMMAND --help\n"
-          "  --version       print the version\n"
-          "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 78 bad "
-          "configuration.\n",
-          file);
+    fputs(
+        "\nOptions, before or after the command:\n"
+        "  --config FILE   configuration (default: $SETTLEMENTD_CONFIG, then\n"
+        "                  /etc/settlementd/settlementd.conf)\n"
+        "  --json          print JSON; amounts are integers in micros, times are UTC\n"
+        "  --format FORMAT table, csv or json\n"
+        "  --help          help on a command: settlectl COMMAND --help\n"
+        "  --version       print the version\n"
+        "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 78 bad "
+        "configuration.\n",
+        file);
 }
 
 void cli_print_help(const struct cli_command *command, FILE *file)

@@ -160,12 +160,14 @@ static void print_parked(const struct explanation *explanation)
         printf("Its views were paid on %s; see: settlectl explain --content %lld --date %s\n",
                explanation->paid_on, id, explanation->paid_on);
     } else if (explanation->has_post) {
-        printf("Its row in content_post is there now: the next day that is settled pays all its "
-               "views.\n");
+        printf(
+            "Its row in content_post is there now: the next day that is settled pays all its "
+            "views.\n");
     } else {
-        printf("The platform must add the row of content %lld to content_post, with its creator in "
-               "member_id;\nthe next day that is settled then pays all its views.\n",
-               id);
+        printf(
+            "The platform must add the row of content %lld to content_post, with its creator in "
+            "member_id;\nthe next day that is settled then pays all its views.\n",
+            id);
     }
 }
 

@@ -31,8 +31,9 @@ static const char CONTENTS_SQL[] =
 
 static const char SETTLED_DAYS_SQL[] =
     "SELECT COUNT(*) FROM day_close WHERE business_date BETWEEN ? AND ?";
-static const char PARKED_SQL[] = "SELECT COUNT(DISTINCT content_post_id) FROM parked_content"
-                                 " WHERE settlement_date BETWEEN ? AND ? AND paid_on IS NULL";
+static const char PARKED_SQL[] =
+    "SELECT COUNT(DISTINCT content_post_id) FROM parked_content"
+    " WHERE settlement_date BETWEEN ? AND ? AND paid_on IS NULL";
 
 static const struct output_column creator_columns[] = {
     {"Creator", "creator", OUTPUT_KEY},

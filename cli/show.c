@@ -6,8 +6,9 @@
 #include "common/db/statement.h"
 #include "common/job_status.h"
 
-static const char CHECKS_SQL[] = "SELECT check_name, expected, actual, passed FROM reconciliation"
-                                 " WHERE job_execution_id = ? ORDER BY check_name";
+static const char CHECKS_SQL[] =
+    "SELECT check_name, expected, actual, passed FROM reconciliation"
+    " WHERE job_execution_id = ? ORDER BY check_name";
 
 static const struct output_column execution_columns[] = {
     {"Execution", "execution", OUTPUT_KEY},    {"Job", "job", OUTPUT_TEXT},

@@ -10,7 +10,8 @@
     "SELECT s.content_post_id, p.title, p.member_id, m.username, s.view_count, s.watch_time,"      \
     " s.ad_view_count FROM (SELECT content_post_id, view_count, watch_time, ad_view_count"         \
     "   FROM content_statistics WHERE period = ? AND statistics_date = ?"                          \
-    "   ORDER BY " measure " DESC, content_post_id LIMIT ?) s"                                     \
+    "   ORDER BY " measure                                                                         \
+    " DESC, content_post_id LIMIT ?) s"                                                            \
     " LEFT JOIN content_post p ON p.content_post_id = s.content_post_id"                           \
     " LEFT JOIN member m ON m.member_id = p.member_id"                                             \
     " ORDER BY s." measure " DESC, s.content_post_id"

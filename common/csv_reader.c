@@ -10,8 +10,9 @@
 enum { WINDOW = 4 * CSV_RECORD };
 
 static const char BYTE_ORDER_MARK[] = "\xEF\xBB\xBF";
-static const char FAULT_QUOTE[] = "a quote is out of place (a field with quotes in it is quoted as "
-                                  "a whole, and they are doubled)";
+static const char FAULT_QUOTE[] =
+    "a quote is out of place (a field with quotes in it is quoted as "
+    "a whole, and they are doubled)";
 static const char FAULT_UNCLOSED[] = "a quote is opened and never closed";
 static const char FAULT_LONG[] =
     "the record is longer than 65536 bytes, or a quote in it is never closed";

@@ -25,14 +25,14 @@
 static const char LIST_SQL[] = EXECUTION_SELECT " ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?";
 static const char LIST_OF_JOB_SQL[] =
     EXECUTION_SELECT " WHERE i.JOB_NAME = ? ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?";
-static const char LATEST_SQL[] =
-    EXECUTION_SELECT " WHERE e.JOB_EXECUTION_ID IN (SELECT MAX(e2.JOB_EXECUTION_ID)"
-                     " FROM BATCH_JOB_EXECUTION e2 JOIN BATCH_JOB_INSTANCE i2"
-                     " ON i2.JOB_INSTANCE_ID = e2.JOB_INSTANCE_ID GROUP BY i2.JOB_NAME)"
-                     " ORDER BY i.JOB_NAME LIMIT ?";
-static const char RUNNING_SQL[] =
-    EXECUTION_SELECT " WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
-                     " ORDER BY e.JOB_EXECUTION_ID LIMIT ?";
+static const char LATEST_SQL[] = EXECUTION_SELECT
+    " WHERE e.JOB_EXECUTION_ID IN (SELECT MAX(e2.JOB_EXECUTION_ID)"
+    " FROM BATCH_JOB_EXECUTION e2 JOIN BATCH_JOB_INSTANCE i2"
+    " ON i2.JOB_INSTANCE_ID = e2.JOB_INSTANCE_ID GROUP BY i2.JOB_NAME)"
+    " ORDER BY i.JOB_NAME LIMIT ?";
+static const char RUNNING_SQL[] = EXECUTION_SELECT
+    " WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
+    " ORDER BY e.JOB_EXECUTION_ID LIMIT ?";
 static const char ONE_SQL[] = EXECUTION_SELECT " WHERE e.JOB_EXECUTION_ID = ?";
 
 /* A manager's counters are written when its step ends, its workers' with every chunk: the larger of the two is what is

@@ -6,8 +6,9 @@
 
 static const char VARIABLE_SQL[] =
     "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = ?";
-static const char INNODB_SQL[] = "SELECT COUNT(*) FROM information_schema.ENGINES"
-                                 " WHERE ENGINE = 'InnoDB' AND SUPPORT IN ('YES', 'DEFAULT')";
+static const char INNODB_SQL[] =
+    "SELECT COUNT(*) FROM information_schema.ENGINES"
+    " WHERE ENGINE = 'InnoDB' AND SUPPORT IN ('YES', 'DEFAULT')";
 static const char FOREIGN_TABLE_SQL[] =
     "SELECT CONCAT(TABLE_NAME, ' is ', ENGINE) FROM information_schema.TABLES"
     " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB' LIMIT 1";

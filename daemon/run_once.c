@@ -105,7 +105,7 @@ static void say_waiting(struct foreground *run)
     const struct launch_answer *answer = &run->launched;
     char text[256];
     (void)text_format(text, sizeof(text),
-                      "execution %lld (%s %s) is run by process %d on %.100s, which is alive",
+                      "execution %lld (%s %s) is run by process %d on %.100s, which seems alive",
                       (long long)answer->job_execution_id, run->options->job->name,
                       answer->running_date, answer->owner.pid, answer->owner.host);
     control_wait_for(&run->control, text);

@@ -26,6 +26,7 @@ static const char *step_outcome(const struct step_result *step)
 {
     if (step->passed_before) return "done before";
     if (!step->run) return "not begun";
+    if (step->status == STATUS_UNKNOWN) return "taken over";
     return status_name(step->status);
 }
 
@@ -109,7 +110,8 @@ void run_report_print(struct db *db, const struct run_once_options *options,
     enum err err = result->status == STATUS_COMPLETED ? print_day(db, options->date) : OK;
     if (err != OK) printf("(the day's totals could not be read: %s)\n", err_text(err));
     printf("\n%s %s: execution %lld %s", options->job->name, options->date,
-           (long long)result->job_execution_id, status_name(result->status));
+           (long long)result->job_execution_id,
+           result->status == STATUS_UNKNOWN ? "was taken over" : status_name(result->status));
     if (result->exit_code != NULL && result->status == STATUS_COMPLETED)
         printf(" (exit code %s)", result->exit_code);
     printf(" in %s\n", HUMAN_DURATION(result->elapsed_us));

@@ -94,7 +94,12 @@ static void set_options(MYSQL *mysql, const struct db_options *options)
         mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &answer_timeout);
         mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &answer_timeout);
     }
-    if (options->database.host[0] != '\0') set_tls(mysql, &options->database.tls);
+    if (options->database.host[0] != '\0') {
+        /* Else the library takes "localhost" for the default socket, without TLS. */
+        unsigned protocol = MYSQL_PROTOCOL_TCP;
+        mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+        set_tls(mysql, &options->database.tls);
+    }
 }
 
 static enum err set_timeouts(struct db *db)

@@ -314,7 +314,8 @@ int64_t statement_rows(const struct statement *statement)
     return (int64_t)mysql_stmt_num_rows(statement->handle);
 }
 
-/* A text longer than its buffer: makes the buffer longer, for this row and all that follow. */
+/* A text longer than its buffer: makes the buffer longer, for this row and all that follow. The new buffer is bound when the
+ * row is done with: binding makes libmariadb forget the row (and set all lengths to 0 in 3.3.19). */
 static enum err refetch_text(struct statement *statement, int index)
 {
     struct result_column *column = &statement->columns[index];
@@ -327,12 +328,10 @@ static enum err refetch_text(struct statement *statement, int index)
     bind->buffer_length = column->length;
     if (mysql_stmt_fetch_column(statement->handle, bind, (unsigned)index, 0) != 0)
         return note(statement);
-    if (mysql_stmt_bind_result(statement->handle, statement->column_binds) != 0)
-        return note(statement);
     return OK;
 }
 
-static enum err finish_column(struct statement *statement, int index)
+static enum err finish_column(struct statement *statement, int index, bool *ret_moved)
 {
     struct result_column *column = &statement->columns[index];
     if (column->is_null) {
@@ -341,7 +340,10 @@ static enum err finish_column(struct statement *statement, int index)
         return OK;
     }
     if (column->is_integer) return column->is_unsigned && column->i64 < 0 ? ERR_OVERFLOW : OK;
-    if (column->length >= column->text_size) TRY(refetch_text(statement, index));
+    if (column->length >= column->text_size) {
+        TRY(refetch_text(statement, index));
+        *ret_moved = true;
+    }
     column->text[column->length] = '\0';
     if (!column->is_decimal) return OK;
     errno = 0;
@@ -359,8 +361,11 @@ enum err statement_fetch(struct statement *statement, bool *ret_row)
         return OK;
     }
     if (outcome == 1) return note(statement);
+    bool moved = false;
     for (int i = 0; i < statement->column_count; i++)
-        TRY(finish_column(statement, i));
+        TRY(finish_column(statement, i, &moved));
+    if (moved && mysql_stmt_bind_result(statement->handle, statement->column_binds) != 0)
+        return note(statement);
     *ret_row = true;
     return OK;
 }

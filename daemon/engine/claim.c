@@ -18,29 +18,60 @@ static const char RELEASE_SQL[] =
     " s.ROLLBACK_COUNT = s.ROLLBACK_COUNT + ?, s.STATUS = ?, s.EXIT_CODE = ?, s.EXIT_MESSAGE = ?,"
     " s.END_TIME = IF(?, NULL, NOW(6)), s.LAST_UPDATED = NOW(6), s.VERSION = s.VERSION + 1"
     " WHERE p.partition_id = ? AND p.epoch = ? AND p.status = 'STARTED'";
+/* A locking read waits for a session that is being ended with the first call still uncommitted. */
+static const char SHOWS_SQL[] =
+    "SELECT epoch = ? AND status = ? AND node_id <=> ? FROM step_partition"
+    " WHERE partition_id = ? FOR UPDATE";
 static const char READ_BACK_SQL[] =
     "SELECT epoch, chunk_count FROM step_partition WHERE partition_id = ? FOR UPDATE";
 
 enum { BOTH_ROWS = 2 }; /* a partition and its step execution */
 
-enum err claim_take(struct db *db, struct partition *partition, const char *node_id)
+/* What a partition's row looks like after a call that was carried out. */
+struct claim_trace {
+    int64_t epoch;
+    const char *status, *node_id;
+};
+
+static enum err shows(struct db *db, int64_t partition_id, const struct claim_trace *trace,
+                      bool *ret_shows)
+{
+    int64_t match = 0;
+    TRY(db_query_i64(db, &match, 0, SHOWS_SQL, "issi", trace->epoch, trace->status, trace->node_id,
+                     partition_id));
+    *ret_shows = match == 1;
+    return OK;
+}
+
+enum err claim_take(struct db *db, struct partition *partition, const char *node_id, bool again)
 {
     int64_t matched = 0;
-    TRY(db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch));
-    if (matched != BOTH_ROWS) return ERR_FENCED;
+    bool taken = false;
+    const struct claim_trace trace = {partition->epoch + 1, "STARTED", node_id};
+    if (again) TRY(shows(db, partition->id, &trace, &taken));
+    if (!taken) {
+        TRY(db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch));
+        if (matched != BOTH_ROWS) return ERR_FENCED;
+    }
     partition->epoch++;
     return OK;
 }
 
-enum err claim_release(struct db *db, const struct partition *partition, const char *status,
-                       const struct claim_setbacks *setbacks, const char *message)
+enum err claim_release(struct db *db, const struct partition *partition,
+                       const struct claim_end *end, bool again)
 {
-    bool pending = strcmp(status, "PENDING") == 0;
+    const struct claim_setbacks *setbacks = &end->setbacks;
+    bool pending = strcmp(end->status, "PENDING") == 0;
+    bool released = false;
     int64_t matched = 0;
-    TRY(db_run(db, &matched, RELEASE_SQL, "siiiisssiii", status, setbacks->rollbacks,
+    const struct claim_trace trace = {partition->epoch, end->status, NULL};
+    if (again) TRY(shows(db, partition->id, &trace, &released));
+    if (released) return OK;
+    TRY(db_run(db, &matched, RELEASE_SQL, "siiiisssiii", end->status, setbacks->rollbacks,
                setbacks->deadlocks, setbacks->lock_waits, setbacks->rollbacks,
-               pending ? status_name(STATUS_STARTING) : status, pending ? "EXECUTING" : status,
-               message, (int64_t)pending, partition->id, partition->epoch));
+               pending ? status_name(STATUS_STARTING) : end->status,
+               pending ? "EXECUTING" : end->status, end->message, (int64_t)pending, partition->id,
+               partition->epoch));
     return matched == BOTH_ROWS ? OK : ERR_FENCED;
 }
 

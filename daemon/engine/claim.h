@@ -6,9 +6,13 @@
 #include "daemon/engine/partition.h"
 #include "daemon/engine/state.h"
 
+/* Each of the two that follow may be called once more after its reply was lost and the connection made anew: `again` makes it look
+ * whether the first call had been carried out. */
+
 /* Takes a partition that is PENDING under the epoch that we know. On success partition->epoch is the new one. ERR_FENCED when
  * somebody else was quicker. */
-enum err claim_take(struct db *db, struct partition *partition, const char *node_id) MUST_CHECK;
+enum err claim_take(struct db *db, struct partition *partition, const char *node_id,
+                    bool again) MUST_CHECK;
 
 /* Rollbacks that happened since the last commit and could not be stored then. */
 struct claim_setbacks {
@@ -17,8 +21,12 @@ struct claim_setbacks {
 
 /* Gives a partition back: `status` "PENDING" (to be taken again), "STOPPED" or "FAILED" with the reason. ERR_FENCED when it is
  * not ours any more. */
-enum err claim_release(struct db *db, const struct partition *partition, const char *status,
-                       const struct claim_setbacks *setbacks, const char *message) MUST_CHECK;
+struct claim_end {
+    const char *status, *message;
+    struct claim_setbacks setbacks;
+};
+enum err claim_release(struct db *db, const struct partition *partition,
+                       const struct claim_end *end, bool again) MUST_CHECK;
 
 /* Reads, with a lock, how far the partition has come: `chunk_count` is its version. ERR_FENCED under another epoch. Inside a
  * transaction. */

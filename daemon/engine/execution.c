@@ -205,13 +205,13 @@ static struct execution_end end_of(struct conductor *conductor, enum err err, bo
 
 static void log_step(const struct conductor *conductor, const struct step_result *result)
 {
-    bool good = result->status == STATUS_COMPLETED;
-    log_event(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, good ? "step-completed" : "step-ended",
-              good ? "step completed" : conductor->detail.text, "job", conductor->job->name,
-              "execution", LOG_INT(conductor->run.job_execution_id), "step", result->name, "status",
-              status_name(result->status), "read", LOG_INT(result->counts.read), "written",
-              LOG_INT(result->counts.written), "skipped", LOG_INT(result->counts.skipped),
-              "rollbacks", LOG_INT(result->counts.rollbacks), "ms",
+    bool good = result->status == STATUS_COMPLETED || result->status == STATUS_STOPPED;
+    log_event(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "step-ended",
+              good ? conductor->end.exit_message : conductor->detail.text, "job",
+              conductor->job->name, "execution", LOG_INT(conductor->run.job_execution_id), "step",
+              result->name, "status", status_name(result->status), "read",
+              LOG_INT(result->counts.read), "written", LOG_INT(result->counts.written), "skipped",
+              LOG_INT(result->counts.skipped), "rollbacks", LOG_INT(result->counts.rollbacks), "ms",
               LOG_INT(result->elapsed_us / 1000), NULL);
 }
 
@@ -246,6 +246,7 @@ static enum err run_step(struct conductor *conductor, struct step_result *result
     err = work_through(conductor);
     partition_list_free(&conductor->partitions);
     if (err != ERR_FENCED) err = finish_step(conductor, err, result);
+    if (err == ERR_FENCED) result->status = STATUS_UNKNOWN; /* somebody else decides */
     control_end_step(conductor->engine->control, err != OK);
     result->elapsed_us = clock_monotonic_us(&clock_system) - began_us;
     log_step(conductor, result);

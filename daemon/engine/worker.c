@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "daemon/engine/retry.h"
 
 struct worker {
     struct pool *pool;
@@ -76,18 +77,57 @@ static bool may_be_repeated(enum err err)
     return err_class(err) == CLASS_TRANSACTION || err_class(err) == CLASS_CONNECTION;
 }
 
+static enum err reconnect(struct chunk_worker *chunks)
+{
+    return retry_reconnect(chunks->db, chunks->limits->reconnect_s, &chunks->control->stop);
+}
+
 /* Gives the partition back after `err`: to the queue when another try may help, else for good. */
 static enum err give_back(struct chunk_worker *chunks, enum err err, bool *ret_again)
 {
     struct partition *partition = chunks->partition;
     bool again = may_be_repeated(err) && partition->requeued < chunks->limits->restart_limit;
-    const char *status = again ? "PENDING" : err == ERR_STOPPED ? "STOPPED" : "FAILED";
-    const char *message = err == ERR_STOPPED ? "" : chunks->detail.text;
-    enum err outcome = claim_release(chunks->db, partition, status, &chunks->setbacks, message);
-    if (err_class(outcome) == CLASS_CONNECTION && db_reconnect(chunks->db) == OK)
-        outcome = claim_release(chunks->db, partition, status, &chunks->setbacks, message);
+    const struct claim_end end = {
+        .status = again                ? "PENDING"
+                  : err == ERR_STOPPED ? "STOPPED"
+                                       : "FAILED",
+        .message = err == ERR_STOPPED ? "" : chunks->detail.text,
+        .setbacks = chunks->setbacks,
+    };
+    enum err outcome = claim_release(chunks->db, partition, &end, false);
+    if (err_class(outcome) == CLASS_CONNECTION && reconnect(chunks) == OK)
+        outcome = claim_release(chunks->db, partition, &end, true);
     *ret_again = again && outcome == OK;
     return outcome == ERR_FENCED ? ERR_FENCED : err;
+}
+
+static enum err take(struct chunk_worker *chunks, const char *node_id)
+{
+    struct partition *partition = chunks->partition;
+    enum err err = claim_take(chunks->db, partition, node_id, false);
+    for (int i = 1; err_class(err) == CLASS_CONNECTION && i < chunks->limits->transaction_limit;
+         i++) {
+        TRY(reconnect(chunks));
+        err = claim_take(chunks->db, partition, node_id, true);
+    }
+    if (err != OK)
+        (void)detail_set(&chunks->detail, err, "partition %lld of %s could not be taken: %s",
+                         (long long)partition->number, chunks->step->name, err_text(err));
+    return err;
+}
+
+/* Opens the step's state, on a new connection when the old one is lost by then. */
+static enum err get_ready(struct chunk_worker *chunks)
+{
+    enum err err = chunk_worker_init(chunks);
+    if (err_class(err) == CLASS_CONNECTION && reconnect(chunks) == OK) {
+        chunk_worker_done(chunks);
+        err = chunk_worker_init(chunks);
+    }
+    if (err != OK)
+        (void)detail_set(&chunks->detail, err, "%s: %s: %s", chunks->step->name, err_text(err),
+                         db_message(chunks->db));
+    return err;
 }
 
 static enum err work_on(struct worker *worker, struct partition *partition,
@@ -103,22 +143,13 @@ static enum err work_on(struct worker *worker, struct partition *partition,
         .partition = partition,
         .skipped = &pool->skipped,
     };
-    enum err err = claim_take(worker->db, partition, pool->node_id);
-    if (err_class(err) == CLASS_CONNECTION && db_reconnect(worker->db) == OK)
-        err = claim_take(worker->db, partition, pool->node_id);
-    if (err != OK) {
-        (void)detail_set(ret_detail, err, "partition %lld of %s could not be taken: %s",
-                         (long long)partition->number, chunks.step->name, err_text(err));
-        return err;
+    enum err err = take(&chunks, pool->node_id);
+    if (err == OK) {
+        err = get_ready(&chunks);
+        if (err == OK) err = run_chunks(&chunks);
+        if (err != OK && err != ERR_FENCED) err = give_back(&chunks, err, ret_again);
+        chunk_worker_done(&chunks);
     }
-    err = chunk_worker_init(&chunks);
-    if (err != OK)
-        (void)detail_set(&chunks.detail, err, "%s: %s: %s", chunks.step->name, err_text(err),
-                         db_message(worker->db));
-    else
-        err = run_chunks(&chunks);
-    if (err != OK && err != ERR_FENCED) err = give_back(&chunks, err, ret_again);
-    chunk_worker_done(&chunks);
     *ret_detail = chunks.detail;
     return err;
 }

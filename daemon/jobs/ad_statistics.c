@@ -14,14 +14,16 @@ static const char BOUNDS_SQL[] =
 static const char ESTIMATE_SQL[] =
     "EXPLAIN SELECT content_post_id FROM member_ad_watch_log"
     " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] = "SELECT MAX(content_post_id) FROM member_ad_watch_log"
-                                     " WHERE watched_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] = "SELECT MIN(content_post_id) FROM member_ad_watch_log"
-                                      " WHERE watched_date = ? AND content_post_id > ?";
+static const char LAST_BELOW_SQL[] =
+    "SELECT MAX(content_post_id) FROM member_ad_watch_log"
+    " WHERE watched_date = ? AND content_post_id <= ?";
+static const char FIRST_ABOVE_SQL[] =
+    "SELECT MIN(content_post_id) FROM member_ad_watch_log"
+    " WHERE watched_date = ? AND content_post_id > ?";
 static const char PAIRS_SQL[] =
     "SELECT content_post_id, advertisement_id, COUNT(*), SUM(playback_position)"
     " FROM member_ad_watch_log"
-    " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?"
+    " WHERE watched_date = CAST(? AS DATE) AND content_post_id BETWEEN ? AND ?"
     " GROUP BY content_post_id, advertisement_id"
     " ORDER BY content_post_id, advertisement_id LIMIT ?";
 static const char WRITE_PAIRS_SQL[] =
@@ -116,7 +118,7 @@ static enum err read_pairs(struct page *page, const struct chunk *chunk)
 {
     struct statement *read = page->read_pairs;
     statement_bind_text(read, 0, chunk->run->date);
-    statement_bind_i64(read, 1, chunk->after_key);
+    statement_bind_i64(read, 1, chunk->after_key + 1);
     statement_bind_i64(read, 2, chunk->upper_key);
     statement_bind_i64(read, 3, page->capacity);
     TRY(statement_execute(read));

@@ -1,7 +1,8 @@
 /* Step content-statistics: the views and the watch time of each content on the day, and all its views up to the day.
  *
  * A page is one statement: it groups the logs of the next contents in the order of the covering index, so that the server
- * reads an index and sorts nothing, and looks up each content's latest DAILY row before the day, from which the
+ * reads an index and sorts nothing (it evaluates the condition for every log, hence its form: a typed date and BETWEEN cost
+ * less than a text and two comparisons), and looks up each content's latest DAILY row before the day, from which the
  * accumulated figures are carried on. */
 #include <stdlib.h>
 
@@ -13,33 +14,31 @@ static const char BOUNDS_SQL[] =
 static const char ESTIMATE_SQL[] =
     "EXPLAIN SELECT content_post_id FROM member_content_watch_log"
     " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] = "SELECT MAX(content_post_id) FROM member_content_watch_log"
-                                     " WHERE watched_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] = "SELECT MIN(content_post_id) FROM member_content_watch_log"
-                                      " WHERE watched_date = ? AND content_post_id > ?";
+static const char LAST_BELOW_SQL[] =
+    "SELECT MAX(content_post_id) FROM member_content_watch_log"
+    " WHERE watched_date = ? AND content_post_id <= ?";
+static const char FIRST_ABOVE_SQL[] =
+    "SELECT MIN(content_post_id) FROM member_content_watch_log"
+    " WHERE watched_date = ? AND content_post_id > ?";
 /* The day before is where most contents' latest row is, one look-up by primary key; only for the others is it searched. */
-#define LATEST_BEFORE(column)                                                                      \
-    " COALESCE(yesterday." column ", (SELECT latest." column " FROM content_statistics latest"     \
-    "  WHERE latest.period = 'DAILY' AND latest.content_post_id = page.content_post_id"            \
-    "  AND latest.statistics_date < ? ORDER BY latest.statistics_date DESC LIMIT 1), 0)"
-static const char PAGE_SQL[] = "SELECT page.content_post_id, page.views, "
-                               "page.seconds," LATEST_BEFORE("accumulated_views") "," LATEST_BEFORE(
-                                   "accumulated_ad_views") " FROM (SELECT content_post_id, "
-                                                           "COUNT(*) AS views, "
-                                                           "SUM(total_playback_time) AS seconds"
-                                                           "  FROM member_content_watch_log"
-                                                           "  WHERE watched_date = ? AND "
-                                                           "content_post_id > ? AND "
-                                                           "content_post_id <= ?"
-                                                           "  GROUP BY content_post_id ORDER BY "
-                                                           "content_post_id LIMIT ?) page"
-                                                           " LEFT JOIN content_statistics "
-                                                           "yesterday ON yesterday.period = 'DAILY'"
-                                                           " AND yesterday.statistics_date = "
-                                                           "CAST(? AS DATE) - INTERVAL 1 DAY"
-                                                           " AND yesterday.content_post_id = "
-                                                           "page.content_post_id"
-                                                           " ORDER BY page.content_post_id";
+static const char PAGE_SQL[] =
+    "SELECT page.content_post_id, page.views, page.seconds,"
+    " COALESCE(yesterday.accumulated_views, (SELECT latest.accumulated_views"
+    "  FROM content_statistics latest WHERE latest.period = 'DAILY'"
+    "  AND latest.content_post_id = page.content_post_id AND latest.statistics_date < ?"
+    "  ORDER BY latest.statistics_date DESC LIMIT 1), 0),"
+    " COALESCE(yesterday.accumulated_ad_views, (SELECT latest.accumulated_ad_views"
+    "  FROM content_statistics latest WHERE latest.period = 'DAILY'"
+    "  AND latest.content_post_id = page.content_post_id AND latest.statistics_date < ?"
+    "  ORDER BY latest.statistics_date DESC LIMIT 1), 0)"
+    " FROM (SELECT content_post_id, COUNT(*) AS views, SUM(total_playback_time) AS seconds"
+    "  FROM member_content_watch_log"
+    "  WHERE watched_date = CAST(? AS DATE) AND content_post_id BETWEEN ? AND ?"
+    "  GROUP BY content_post_id ORDER BY content_post_id LIMIT ?) page"
+    " LEFT JOIN content_statistics yesterday ON yesterday.period = 'DAILY'"
+    " AND yesterday.statistics_date = CAST(? AS DATE) - INTERVAL 1 DAY"
+    " AND yesterday.content_post_id = page.content_post_id"
+    " ORDER BY page.content_post_id";
 /* Plain INSERT: a row that is there already is a defect, and stops the step. */
 static const char WRITE_SQL[] =
     "INSERT INTO content_statistics (period, statistics_date, content_post_id, view_count,"
@@ -99,7 +98,7 @@ static enum err page_read(struct page *page, const struct chunk *chunk)
     statement_bind_text(read, 0, date);
     statement_bind_text(read, 1, date);
     statement_bind_text(read, 2, date);
-    statement_bind_i64(read, 3, chunk->after_key);
+    statement_bind_i64(read, 3, chunk->after_key + 1);
     statement_bind_i64(read, 4, chunk->upper_key);
     statement_bind_i64(read, 5, page->capacity);
     statement_bind_text(read, 6, date);

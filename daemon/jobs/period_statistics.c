@@ -10,9 +10,10 @@
 static const char BOUNDS_SQL[] =
     "SELECT MIN(content_post_id), MAX(content_post_id) FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ?";
-static const char ESTIMATE_SQL[] = "EXPLAIN SELECT content_post_id FROM content_statistics"
-                                   " WHERE period = 'DAILY' AND statistics_date = ?"
-                                   " AND content_post_id > ? AND content_post_id <= ?";
+static const char ESTIMATE_SQL[] =
+    "EXPLAIN SELECT content_post_id FROM content_statistics"
+    " WHERE period = 'DAILY' AND statistics_date = ?"
+    " AND content_post_id > ? AND content_post_id <= ?";
 static const char LAST_BELOW_SQL[] =
     "SELECT MAX(content_post_id) FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id <= ?";

@@ -18,10 +18,12 @@ static const char BOUNDS_SQL[] =
 static const char ESTIMATE_SQL[] =
     "EXPLAIN SELECT content_post_id FROM member_content_watch_log"
     " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] = "SELECT MAX(content_post_id) FROM member_content_watch_log"
-                                     " WHERE watched_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] = "SELECT MIN(content_post_id) FROM member_content_watch_log"
-                                      " WHERE watched_date = ? AND content_post_id > ?";
+static const char LAST_BELOW_SQL[] =
+    "SELECT MAX(content_post_id) FROM member_content_watch_log"
+    " WHERE watched_date = ? AND content_post_id <= ?";
+static const char FIRST_ABOVE_SQL[] =
+    "SELECT MIN(content_post_id) FROM member_content_watch_log"
+    " WHERE watched_date = ? AND content_post_id > ?";
 static const char FIND_LATE_SQL[] =
     "INSERT INTO late_content (target_date, content_post_id)"
     " SELECT watched_date, content_post_id FROM ("
@@ -148,6 +150,9 @@ static enum err bind_group(struct statement *statement, const struct check_group
             break;
         case 'a':
             statement_bind_i64(statement, parameter++, chunk->after_key);
+            break;
+        case 'b':
+            statement_bind_i64(statement, parameter++, chunk->after_key + 1);
             break;
         case 'u':
             statement_bind_i64(statement, parameter++, chunk->upper_key);

@@ -4,7 +4,8 @@
 #define MEASURE(expected, actual)                                                                  \
     " CAST(COALESCE(SUM(c." expected "), 0) AS CHAR), CAST(COALESCE(SUM(c." actual                 \
     "), 0) AS CHAR),"                                                                              \
-    " COALESCE(SUM(c." expected " <> c." actual "), 0),"                                           \
+    " COALESCE(SUM(c." expected " <> c." actual                                                    \
+    "), 0),"                                                                                       \
     " MIN(IF(c." expected " <> c." actual ", c.content_post_id, NULL))"
 
 #define SEVEN "?, ?, ?, ?, ?, ?, ?"
@@ -23,7 +24,7 @@ static const char VIEWS_SQL[] = "SELECT" MEASURE("logs", "views") "," MEASURE(
                "   SELECT content_post_id, COUNT(*) AS logs, 0 AS views,"
                "   SUM(total_playback_time) AS log_seconds, 0 AS seconds FROM "
                "member_content_watch_log"
-               "   WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?"
+               "   WHERE watched_date = CAST(? AS DATE) AND content_post_id BETWEEN ? AND ?"
                "   GROUP BY content_post_id"
                "   UNION ALL SELECT content_post_id, 0, view_count, 0, watch_time FROM "
                "content_statistics"
@@ -41,7 +42,7 @@ static const char AD_VIEWS_SQL[] =
                    "seconds FROM ("
                    "   SELECT content_post_id, COUNT(*) AS logs, 0 AS content_views, 0 AS ad_views,"
                    "   SUM(playback_position) AS log_seconds, 0 AS seconds FROM member_ad_watch_log"
-                   "   WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?"
+                   "   WHERE watched_date = CAST(? AS DATE) AND content_post_id BETWEEN ? AND ?"
                    "   GROUP BY content_post_id"
                    "   UNION ALL SELECT content_post_id, 0, ad_view_count, 0, 0, 0 FROM "
                    "content_statistics"
@@ -138,7 +139,8 @@ static const char ACCUMULATED_SQL[] = "SELECT" MEASURE("expected_views", "views"
     "(" tier ".full_below + " tier ".price * (" views " - " tier ".min_views))"
 
 #define TIER_OF(tier, type, views)                                                                 \
-    " STRAIGHT_JOIN tiers " tier " ON " tier ".settlement_type = '" type "'"                       \
+    " STRAIGHT_JOIN tiers " tier " ON " tier ".settlement_type = '" type                           \
+    "'"                                                                                            \
     " AND " views " >= " tier ".min_views AND " views " < " tier ".end_views"
 
 /* Money recomputed from statistics and rates, and carried on from the settlement before. STRAIGHT_JOIN: the server would begin
@@ -238,8 +240,8 @@ static const char COMPLETE_SQL[] = "SELECT" MEASURE(
             "  AND content_post_id > ? AND content_post_id <= ?) both_ GROUP BY content_post_id) c";
 
 const struct check_group reconciliation_groups[] = {
-    {{"content-views", "content-watch-time"}, VIEWS_SQL, "daudaud", true},
-    {{"ad-views", "ad-statistics-views", "ad-watch-time"}, AD_VIEWS_SQL, "daudaudaud", true},
+    {{"content-views", "content-watch-time"}, VIEWS_SQL, "dbudaud", true},
+    {{"ad-views", "ad-statistics-views", "ad-watch-time"}, AD_VIEWS_SQL, "dbudaudaud", true},
     {{"weekly-views", "weekly-watch-time", "weekly-ad-views"}, WEEKLY_SQL, "wWaudau", false},
     {{"monthly-views", "monthly-watch-time", "monthly-ad-views"}, MONTHLY_SQL, "mMaudau", false},
     {{"yearly-views", "yearly-watch-time", "yearly-ad-views"}, YEARLY_SQL, "yYaudau", false},

@@ -8,7 +8,8 @@
 enum { CHECKS_IN_GROUP = 4 };
 
 /* Checks that one statement measures together. It gives four columns for each check: the expected sum, the actual sum, how many
- * contents differ, and one of them. `parameters` says what is bound, a letter each: d the day; a and u the range; w m y the
+ * contents differ, and one of them. `parameters` says what is bound, a letter each: d the day; a and u the range, b the key
+ * after a; w m y the
  * first days of week, month and year; W M Y all days of the week, all days of the month (31, the last one repeated), the
  * first days of the year's months. */
 struct check_group {

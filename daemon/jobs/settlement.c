@@ -12,9 +12,10 @@
 static const char BOUNDS_SQL[] =
     "SELECT MIN(content_post_id), MAX(content_post_id) FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ?";
-static const char ESTIMATE_SQL[] = "EXPLAIN SELECT content_post_id FROM content_statistics"
-                                   " WHERE period = 'DAILY' AND statistics_date = ?"
-                                   " AND content_post_id > ? AND content_post_id <= ?";
+static const char ESTIMATE_SQL[] =
+    "EXPLAIN SELECT content_post_id FROM content_statistics"
+    " WHERE period = 'DAILY' AND statistics_date = ?"
+    " AND content_post_id > ? AND content_post_id <= ?";
 static const char LAST_BELOW_SQL[] =
     "SELECT MAX(content_post_id) FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id <= ?";
@@ -26,14 +27,15 @@ static const char PAGE_SQL[] =
     "SELECT page.content_post_id, post.member_id, now_.statistics_date = ?,"
     " now_.accumulated_views, now_.accumulated_ad_views,"
     " then_.accumulated_views, then_.accumulated_ad_views,"
-    " paid.total_content_revenue_micros, paid.total_ad_revenue_micros"
-    " FROM ((SELECT content_post_id FROM content_statistics"
-    "   WHERE period = 'DAILY' AND statistics_date = ?"
-    "   AND content_post_id > ? AND content_post_id <= ? ORDER BY content_post_id LIMIT ?)"
-    "  UNION (SELECT DISTINCT content_post_id FROM parked_content WHERE paid_on IS NULL"
-    "   AND content_post_id > ? AND content_post_id <= ? AND settlement_date < ?"
-    "   ORDER BY content_post_id LIMIT ?)"
-    "  ORDER BY content_post_id LIMIT ?) page"
+    " paid.total_content_revenue_micros, paid.total_ad_revenue_micros, page.was_parked"
+    " FROM (SELECT content_post_id, MAX(was_parked) AS was_parked FROM ("
+    "   (SELECT content_post_id, 0 AS was_parked FROM content_statistics"
+    "    WHERE period = 'DAILY' AND statistics_date = ?"
+    "    AND content_post_id > ? AND content_post_id <= ? ORDER BY content_post_id LIMIT ?)"
+    "   UNION ALL (SELECT DISTINCT content_post_id, 1 FROM parked_content"
+    "    WHERE paid_on IS NULL AND content_post_id > ? AND content_post_id <= ?"
+    "    AND settlement_date < ? ORDER BY content_post_id LIMIT ?)) both_"
+    "  GROUP BY content_post_id ORDER BY content_post_id LIMIT ?) page"
     " LEFT JOIN content_post post ON post.content_post_id = page.content_post_id"
     " LEFT JOIN content_statistics now_ ON now_.period = 'DAILY'"
     " AND now_.content_post_id = page.content_post_id"
@@ -58,10 +60,8 @@ static const char PARK_SQL[] =
     "INSERT INTO parked_content (settlement_date, content_post_id, reason, job_execution_id)"
     " VALUES (?, ?, ?, ?)";
 static const char UNPARK_SQL[] =
-    "UPDATE parked_content p JOIN settlement s"
-    " ON s.settlement_date = ? AND s.content_post_id = p.content_post_id"
-    " SET p.paid_on = s.settlement_date WHERE p.paid_on IS NULL AND p.settlement_date < ?"
-    " AND p.content_post_id > ? AND p.content_post_id <= ?";
+    "UPDATE parked_content SET paid_on = ?"
+    " WHERE paid_on IS NULL AND content_post_id = ? AND settlement_date < ?";
 
 static const char NO_POST_REASON[] = "there is no content_post row, so its creator is not known";
 
@@ -70,9 +70,9 @@ enum { SETTLED_COLUMNS = 6 };
 struct page {
     struct statement *read, *write, *park, *unpark;
     int64_t capacity, keys; /* keys: rows read */
-    int64_t settled, parked;
+    int64_t settled, parked, unparked;
     int64_t *content, *creator, *content_micros, *ad_micros, *total_content, *total_ad;
-    int64_t *parked_content;
+    int64_t *parked_content, *unparked_content;
     int64_t *memory;
 };
 
@@ -90,7 +90,7 @@ static void page_close(void *state)
 static enum err page_prepare(struct db *db, struct page *page)
 {
     size_t rows = (size_t)page->capacity;
-    page->memory = calloc(rows * (SETTLED_COLUMNS + 1), sizeof(*page->memory));
+    page->memory = calloc(rows * (SETTLED_COLUMNS + 2), sizeof(*page->memory));
     if (page->memory == NULL) return ERR_MEMORY;
     page->content = page->memory;
     page->creator = page->content + rows;
@@ -99,6 +99,7 @@ static enum err page_prepare(struct db *db, struct page *page)
     page->total_content = page->ad_micros + rows;
     page->total_ad = page->total_content + rows;
     page->parked_content = page->total_ad + rows;
+    page->unparked_content = page->parked_content + rows;
     TRY(statement_new(db, PAGE_SQL, &page->read));
     TRY(statement_new(db, WRITE_SQL, &page->write));
     TRY(statement_new(db, PARK_SQL, &page->park));
@@ -122,7 +123,7 @@ static enum err page_open(struct db *db, const struct run *run, void **ret_state
 /* What one row of the page says about a content. */
 struct content {
     int64_t id, creator_id;
-    bool has_post, active;
+    bool has_post, active, was_parked;
     int64_t views_now, ad_views_now, views_then, ad_views_then;
     int64_t paid_content_micros, paid_ad_micros;
 };
@@ -140,6 +141,7 @@ static struct content read_content(const struct statement *row)
         .ad_views_then = statement_i64(row, 6),
         .paid_content_micros = statement_i64(row, 7),
         .paid_ad_micros = statement_i64(row, 8),
+        .was_parked = statement_i64(row, 9) != 0,
     };
 }
 
@@ -158,6 +160,7 @@ static enum err settle(struct page *page, const struct daily_facts *facts,
     page->ad_micros[i] = ads.amount_micros;
     page->total_content[i] = views.total_micros;
     page->total_ad[i] = ads.total_micros;
+    if (content->was_parked) page->unparked_content[page->unparked++] = content->id;
     return OK;
 }
 
@@ -185,7 +188,7 @@ static enum err page_read(struct page *page, struct chunk *chunk)
 static enum err page_compute(struct page *page, struct chunk *chunk)
 {
     const struct daily_facts *facts = daily_facts_of(chunk->run);
-    page->keys = page->settled = page->parked = 0;
+    page->keys = page->settled = page->parked = page->unparked = 0;
     for (bool row = true;;) {
         TRY(statement_fetch(page->read, &row));
         if (!row) return OK;
@@ -218,21 +221,19 @@ static enum err page_write(struct page *page, const struct chunk *chunk)
         {.same_text = NO_POST_REASON},
         {.same_i64 = &chunk->run->job_execution_id},
     };
+    /* On which day those were paid that had been parked. */
+    const struct column unparked[] = {
+        {.same_text = chunk->run->date},
+        {.i64 = page->unparked_content},
+        {.same_text = chunk->run->date},
+    };
     if (page->settled > 0)
         TRY(statement_execute_columns(page->write, settled, COUNT_OF(settled), page->settled));
     if (page->parked > 0)
         TRY(statement_execute_columns(page->park, parked, COUNT_OF(parked), page->parked));
+    if (page->unparked > 0)
+        TRY(statement_execute_columns(page->unpark, unparked, COUNT_OF(unparked), page->unparked));
     return OK;
-}
-
-/* Notes on which day those were paid that had been parked. */
-static enum err unpark(struct page *page, const struct chunk *chunk)
-{
-    statement_bind_text(page->unpark, 0, chunk->run->date);
-    statement_bind_text(page->unpark, 1, chunk->run->date);
-    statement_bind_i64(page->unpark, 2, chunk->after_key);
-    statement_bind_i64(page->unpark, 3, chunk->last_key);
-    return statement_execute(page->unpark);
 }
 
 static enum err process(struct chunk *chunk, void *state)
@@ -243,7 +244,6 @@ static enum err process(struct chunk *chunk, void *state)
     chunk->finished = page->keys < page->capacity || chunk->last_key == chunk->upper_key;
     if (page->keys == 0) return OK;
     TRY(page_write(page, chunk));
-    TRY(unpark(page, chunk));
     chunk->read = page->keys;
     chunk->written = page->settled;
     chunk->skipped = page->parked;

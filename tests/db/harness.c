@@ -13,8 +13,9 @@
 
 static const char SOCKET_VARIABLE[] = "SETTLEMENTD_TEST_SOCKET";
 
-static const char LEFTOVERS_SQL[] = "SELECT schema_name FROM information_schema.schemata"
-                                    " WHERE LEFT(schema_name, CHAR_LENGTH(?)) = ?";
+static const char LEFTOVERS_SQL[] =
+    "SELECT schema_name FROM information_schema.schemata"
+    " WHERE LEFT(schema_name, CHAR_LENGTH(?)) = ?";
 
 struct harness {
     struct config config;

@@ -6,8 +6,17 @@
 #define SUITE(name) Suite *name##_suite(void);
 #endif
 
+SUITE(test_chunk)
+SUITE(test_claim)
 SUITE(test_explain)
 SUITE(test_job_status)
+SUITE(test_launch)
+SUITE(test_partition)
+SUITE(test_pool)
 SUITE(test_rates)
+SUITE(test_schema)
+SUITE(test_server_check)
+SUITE(test_statement)
+SUITE(test_transaction)
 
 #undef SUITE

@@ -26,10 +26,12 @@ START_TEST(rates_change_on_the_day_that_they_say)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     struct db *db = harness_db(harness);
-    harness_execute(harness, "UPDATE settlement_rate SET applied_until = '2026-07-01'"
-                             " WHERE settlement_type = 'CONTENT'");
-    harness_execute(harness, "INSERT INTO settlement_rate VALUES"
-                             " ('CONTENT', '2026-07-01', 0, 2000000, NULL)");
+    harness_execute(harness,
+                    "UPDATE settlement_rate SET applied_until = '2026-07-01'"
+                    " WHERE settlement_type = 'CONTENT'");
+    harness_execute(harness,
+                    "INSERT INTO settlement_rate VALUES"
+                    " ('CONTENT', '2026-07-01', 0, 2000000, NULL)");
     struct tier_table table = {0};
     ck_assert_int_eq(rates_load(db, RATE_CONTENT, "2026-06-30", &table, NULL), OK);
     ck_assert_int_eq(table.count, 4);
@@ -76,8 +78,9 @@ END_TEST
 START_TEST(more_tiers_than_fit_are_refused)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    harness_execute(harness, "INSERT INTO settlement_rate SELECT 'CONTENT', '2000-01-01',"
-                             " 2000000 + seq, 1, NULL FROM seq_1_to_61");
+    harness_execute(harness,
+                    "INSERT INTO settlement_rate SELECT 'CONTENT', '2000-01-01',"
+                    " 2000000 + seq, 1, NULL FROM seq_1_to_61");
     struct tier_table table = {0};
     struct detail detail = {{0}};
     ck_assert_int_eq(rates_load(harness_db(harness), RATE_CONTENT, "2026-07-01", &table, &detail),

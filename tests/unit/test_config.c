@@ -199,8 +199,9 @@ static const struct {
     {"lease: { heartbeat_s = 0; };", "from 1 to 3600"},
     {"lease: { ttl_s = 1; };", "from 2 to 86400"},
     {"settlement: { skip_limit = -1; };", "from 0 to"},
-    {"jobs = ( { catchup_max = 0; } );", "jobs.catchup_max is the number 0; write a whole number "
-                                         "from 1 to 3660"},
+    {"jobs = ( { catchup_max = 0; } );",
+     "jobs.catchup_max is the number 0; write a whole number "
+     "from 1 to 3660"},
     /* texts */
     {"timezone = \"Mars/Base\";", "is the text \"Mars/Base\"; write the name of a time zone below"},
     {"timezone = \"\";", "is the text \"\"; write the name of a time zone"},

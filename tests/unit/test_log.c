@@ -92,8 +92,9 @@ START_TEST(a_line_holds_what_it_was_given)
 {
     log_event(LOG_LEVEL_INFO, "step-completed", "the step is done", "step", "ad-statistics", "rows",
               LOG_INT(INT64_MIN), "seconds", "1.5", NULL);
-    ck_assert_str_eq(next_line(), "level=info event=step-completed msg=\"the step is done\" "
-                                  "step=ad-statistics rows=-9223372036854775808 seconds=1.5");
+    ck_assert_str_eq(next_line(),
+                     "level=info event=step-completed msg=\"the step is done\" "
+                     "step=ad-statistics rows=-9223372036854775808 seconds=1.5");
     log_event(LOG_LEVEL_ERROR, "bare", "nothing to add", NULL);
     ck_assert_str_eq(next_line(), "level=error event=bare msg=\"nothing to add\"");
     ck_assert_ptr_null(next_line());
@@ -195,10 +196,11 @@ START_TEST(the_journal_gets_fields_when_stderr_is_connected_to_it)
     log_event(LOG_LEVEL_WARN, "step-failed", "the \"step\" failed", "step", "settlement",
               "job_execution", "17", "error-code", "a\nb", NULL);
     ck_assert_ptr_null(next_line());
-    ck_assert_str_eq(sent, "MESSAGE=the \"step\" failed step=settlement job_execution=17 "
-                           "error-code=\"a\\nb\"\n"
-                           "PRIORITY=4\nEVENT=step-failed\nSTEP=settlement\nJOB_EXECUTION=17\n"
-                           "ERROR_CODE=a\nb\n");
+    ck_assert_str_eq(sent,
+                     "MESSAGE=the \"step\" failed step=settlement job_execution=17 "
+                     "error-code=\"a\\nb\"\n"
+                     "PRIORITY=4\nEVENT=step-failed\nSTEP=settlement\nJOB_EXECUTION=17\n"
+                     "ERROR_CODE=a\nb\n");
     static const char *const priorities[] = {"PRIORITY=3", "PRIORITY=4", "PRIORITY=6"};
     for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_INFO; i++) {
         log_event((enum log_level)i, "e", "m", NULL);

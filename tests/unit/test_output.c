@@ -174,8 +174,9 @@ START_TEST(control_characters_do_not_reach_a_terminal)
 {
     static const struct output_column one[] = {{"T", "t", OUTPUT_TEXT}};
     CLEANUP(output_cleanup) struct output *output = output_new(one, COUNT_OF(one));
-    output_text(output, "a\033[2Jb\nc\xc2\x9b"
-                        "d");
+    output_text(output,
+                "a\033[2Jb\nc\xc2\x9b"
+                "d");
     CLEANUP(free_pointer) char *text = printed(output, output_print_table);
     ck_assert_ptr_nonnull(strstr(text, "a?[2Jb?c?d\n"));
 }

@@ -147,9 +147,10 @@ START_TEST(a_pipe_gets_plain_lines_every_few_seconds_and_one_at_the_end)
         progress_update(&display.progress, i);
     }
     progress_end(&display.progress, 200);
-    ck_assert_str_eq(shown(&display), "ad-statistics  25 %  50/200 rows  10/s  0:15 left\n"
-                                      "ad-statistics  50 %  100/200 rows  10/s  0:10 left\n"
-                                      "ad-statistics  100 %  200 rows  16/s  12.0 s\n");
+    ck_assert_str_eq(shown(&display),
+                     "ad-statistics  25 %  50/200 rows  10/s  0:15 left\n"
+                     "ad-statistics  50 %  100/200 rows  10/s  0:10 left\n"
+                     "ad-statistics  100 %  200 rows  16/s  12.0 s\n");
     display_done(&display);
 }
 END_TEST

@@ -1,0 +1,278 @@
+/* Migrations: applied once and in order, by one at a time, and refused when they are not what was applied before. */
+#include "common/schema.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/db/harness.h"
+#include "tests/db/suites.h"
+
+enum { FILES = 8, PATH_BYTES = 200, RACERS = 4 };
+
+static const char FIRST_SQL[] =
+    "-- A comment; with a semicolon.\n\nCREATE TABLE a (i INT)\n"
+    "  ENGINE=InnoDB; -- not the end of a line\n";
+static const char FIRST[] = "CREATE TABLE a (i INT) ENGINE=InnoDB;\nINSERT INTO a VALUES (1);\n";
+static const char SECOND[] =
+    "-- The second.\nINSERT INTO a VALUES (2);\n-- And on.\n\n"
+    "INSERT INTO a VALUES (3)\n;\n";
+
+/* A folder of migrations of the test's own, below /tmp, gone at its end. */
+struct folder {
+    char path[PATH_BYTES];
+    char files[FILES][PATH_BYTES];
+    int count;
+};
+
+static void folder_new(struct folder *folder)
+{
+    *folder = (struct folder){0};
+    ck_assert(text_format(folder->path, PATH_BYTES, "/tmp/settlementd-schema-XXXXXX"));
+    ck_assert_ptr_nonnull(mkdtemp(folder->path));
+}
+
+static void folder_done(struct folder *folder)
+{
+    for (int i = 0; i < folder->count; i++)
+        (void)unlink(folder->files[i]);
+    (void)rmdir(folder->path);
+}
+
+/* Writes a file, or writes it anew; without a text it is removed. */
+static void put(struct folder *folder, const char *name, const char *text)
+{
+    char path[PATH_BYTES];
+    ck_assert(text_format(path, sizeof(path), "%.100s/%s", folder->path, name));
+    if (text == NULL) {
+        ck_assert_int_eq(unlink(path), 0);
+        return;
+    }
+    FILE *file = fopen(path, "we");
+    ck_assert_msg(file != NULL, "%s: %s", path, strerror(errno));
+    ck_assert_int_ge(fputs(text, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_lt(folder->count, FILES);
+    memcpy(folder->files[folder->count++], path, sizeof(path));
+}
+
+static enum err migrate(struct harness *harness, const struct folder *folder,
+                        struct schema_report *ret_report, struct detail *ret_detail)
+{
+    *ret_detail = (struct detail){0};
+    *ret_report = (struct schema_report){0};
+    return schema_migrate(harness_db(harness), folder->path, ret_report, ret_detail);
+}
+
+static void expect_words(const struct detail *detail, const char *words)
+{
+    ck_assert_msg(strstr(detail->text, words) != NULL, "\"%s\" lacks \"%s\"", detail->text, words);
+}
+
+START_TEST(migrations_are_applied_once_and_in_order)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0002_second.sql", SECOND);
+    put(&folder, "0001_first.sql", FIRST);
+    ck_assert_int_eq(schema_check(harness_db(harness), folder.path, &detail), ERR_SCHEMA);
+    expect_words(&detail, "lacks 2 of 2");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.known, 2);
+    ck_assert_int_eq(report.applied, 2);
+    ck_assert_str_eq(report.applied_names[0], "0001_first.sql");
+    ck_assert_str_eq(report.applied_names[1], "0002_second.sql");
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 6);
+    ck_assert_int_eq(schema_check(harness_db(harness), folder.path, &detail), OK);
+
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.applied, 0);
+    put(&folder, "0003_third.sql", "INSERT INTO a VALUES (4);\n");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.applied, 1);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 10);
+    ck_assert_int_eq(harness_i64(harness,
+                                 "SELECT COUNT(*) FROM schema_migration WHERE"
+                                 " LENGTH(checksum) = 64"),
+                     3);
+}
+END_TEST
+
+START_TEST(a_statement_ends_with_a_semicolon_at_the_end_of_a_line)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST_SQL);
+    put(&folder, "0002_texts.sql",
+        "INSERT INTO a SELECT LENGTH('one; two');\n"
+        "INSERT INTO a VALUES (100)"); /* no end at the end */
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 108);
+}
+END_TEST
+
+/* The project's own, whatever number of them there is. */
+START_TEST(the_own_migrations_can_be_applied_twice)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    CLEANUP(free_pointer) struct schema_report *report = calloc(1, sizeof(*report));
+    struct detail detail = {0};
+    char directory[1024];
+    ck_assert_int_eq(schema_directory(directory, sizeof(directory), &detail), OK);
+    ck_assert_int_eq(schema_check(harness_db(harness), directory, &detail), OK);
+    ck_assert_int_eq(schema_migrate(harness_db(harness), directory, report, &detail), OK);
+    ck_assert_int_eq(report->applied, 0);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM schema_migration"), report->known);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM settlement_rate"), 8);
+
+    /* One that died before it was recorded is done again from its beginning, which must work. */
+    harness_execute(harness, "DELETE FROM schema_migration");
+    ck_assert_int_eq(schema_migrate(harness_db(harness), directory, report, &detail), OK);
+    ck_assert_int_eq(report->applied, report->known);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM settlement_rate"), 8);
+}
+END_TEST
+
+struct racer {
+    struct db *db;
+    const struct folder *folder;
+    pthread_t thread;
+    struct schema_report report;
+    struct detail detail;
+    enum err err;
+};
+
+static void *race(void *argument)
+{
+    struct racer *racer = argument;
+    racer->err = schema_migrate(racer->db, racer->folder->path, &racer->report, &racer->detail);
+    return NULL;
+}
+
+START_TEST(several_at_once_apply_each_migration_once)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    CLEANUP(free_pointer) struct racer *racers = calloc(RACERS, sizeof(*racers));
+    int applied = 0;
+    ck_assert_ptr_nonnull(racers);
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "0002_second.sql", SECOND);
+    for (int i = 0; i < RACERS; i++) {
+        racers[i].db = harness_connect(harness);
+        racers[i].folder = &folder;
+    }
+    for (int i = 0; i < RACERS; i++)
+        ck_assert_int_eq(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    for (int i = 0; i < RACERS; i++) {
+        ck_assert_int_eq(pthread_join(racers[i].thread, NULL), 0);
+        ck_assert_msg(racers[i].err == OK, "%s", racers[i].detail.text);
+        applied += racers[i].report.applied;
+        db_free(racers[i].db);
+    }
+    ck_assert_int_eq(applied, 2);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 6);
+}
+END_TEST
+
+struct refused_case {
+    const char *name, *text; /* a file that is put, or removed, after 0001 and 0002 were applied */
+    const char *words;
+};
+
+static const struct refused_case refused_cases[] = {
+    {"0001_first.sql", "SELECT 1;\n", "0001_first.sql was changed after it was applied"},
+    {"0002_second.sql", NULL, "0002_second.sql (number 2)"},
+    {"0004_fourth.sql", "SELECT 1;\n", "0004_fourth.sql should have number 0003"},
+    {"0002_again.sql", "SELECT 1;\n", "should have number"},
+    {"3_third.sql", "SELECT 1;\n", "3_third.sql is not named NNNN_name.sql"},
+    {"0003_third.sql~", "SELECT 1;\n", "0003_third.sql~ is not named NNNN_name.sql"},
+    {"0003-third.sql", "SELECT 1;\n", "0003-third.sql is not named NNNN_name.sql"},
+    {"0003_third.sql", "", "0003_third.sql"},
+};
+
+START_TEST(what_is_not_as_it_was_is_refused_before_anything_is_applied)
+{
+    const struct refused_case *refused = &refused_cases[_i];
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "0002_second.sql", SECOND);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    put(&folder, refused->name, refused->text);
+    if (refused->text != NULL && strcmp(refused->name, "0001_first.sql") == 0)
+        put(&folder, "0003_new.sql", "INSERT INTO a VALUES (1000);\n");
+    ck_assert_int_ne(migrate(harness, &folder, &report, &detail), OK);
+    expect_words(&detail, refused->words);
+    ck_assert_int_ne(schema_check(harness_db(harness), folder.path, &detail), OK);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 6);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM schema_migration"), 2);
+}
+END_TEST
+
+START_TEST(a_statement_that_is_refused_is_named_and_not_recorded)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "0002_broken.sql", "INSERT INTO a VALUES (2);\nINSERT INTO nowhere VALUES (1);\n");
+    ck_assert_int_ne(migrate(harness, &folder, &report, &detail), OK);
+    expect_words(&detail, "0002_broken.sql, statement 2");
+    expect_words(&detail, "INSERT INTO nowhere");
+    expect_words(&detail, "1146");
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM schema_migration"), 1);
+    /* Mended, it is applied. The lock was given back. */
+    put(&folder, "0002_broken.sql", "INSERT INTO a VALUES (20);\n");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.applied, 1);
+}
+END_TEST
+
+START_TEST(a_folder_without_migrations_is_no_schema)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct folder nowhere = {.path = "/nowhere/migrations"};
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, folder.path);
+    ck_assert_int_eq(migrate(harness, &nowhere, &report, &detail), ERR_IO);
+    expect_words(&detail, "/nowhere/migrations");
+}
+END_TEST
+
+Suite *test_schema_suite(void)
+{
+    Suite *suite = suite_create("schema");
+    TCase *cases = tcase_create("schema");
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, migrations_are_applied_once_and_in_order);
+    tcase_add_test(cases, a_statement_ends_with_a_semicolon_at_the_end_of_a_line);
+    tcase_add_test(cases, the_own_migrations_can_be_applied_twice);
+    tcase_add_test(cases, several_at_once_apply_each_migration_once);
+    tcase_add_loop_test(cases, what_is_not_as_it_was_is_refused_before_anything_is_applied, 0,
+                        (int)COUNT_OF(refused_cases));
+    tcase_add_test(cases, a_statement_that_is_refused_is_named_and_not_recorded);
+    tcase_add_test(cases, a_folder_without_migrations_is_no_schema);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
