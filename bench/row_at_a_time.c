@@ -1,10 +1,11 @@
-/* Writes the same rows of content_statistics in two ways and says how many a second: one prepared INSERT for each row, and
- * array binding with a round trip for each chunk, as settlementd does. Both commit after each chunk.
+/* Writes the same rows of content_statistics in three ways and says how many a second: one prepared INSERT for each row with a
+ * COMMIT after each chunk; the same with a COMMIT after each row, as a connection left at autocommit does; and array binding
+ * with a round trip and a COMMIT for each chunk, as settlementd does.
  *
  *   row_at_a_time SOCKET DATABASE DATE CHUNK
  *
  * Reads the DAILY rows of the date into memory first; writes them into the table `written`, made like content_statistics and
- * emptied before each way. Prints "row-at-a-time ROWS MICROSECONDS" and "batched ROWS MICROSECONDS". */
+ * empty before each way. Prints "NAME ROWS MICROSECONDS" for row-at-a-time, row-committed (its first rows) and batched. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static const char WRITE_SQL[] =
     " ad_view_count, accumulated_views, accumulated_ad_views)"
     " VALUES ('DAILY', ?, ?, ?, ?, ?, ?, ?)";
 
-enum { VALUES = 6, PARAMETERS = VALUES + 1, ARGUMENTS = 5 };
+enum { VALUES = 6, PARAMETERS = VALUES + 1, ARGUMENTS = 5, COMMITTED_SINGLY = 5000 };
 
 struct rows {
     const char *date;
@@ -80,21 +81,28 @@ static enum err write_batch(struct statement *write, const struct rows *rows, in
 typedef enum err chunk_writer(struct statement *write, const struct rows *rows, int64_t first,
                               int64_t count);
 
-static enum err measure(struct db *db, const struct rows *rows, const char *name,
-                        chunk_writer *write_chunk)
+/* A way to write: all rows of a chunk by `writer`, then a COMMIT. */
+struct way {
+    const char *name;
+    chunk_writer *writer;
+    int64_t chunk, limit; /* rows in a chunk; rows in all */
+};
+
+static enum err measure(struct db *db, const struct rows *rows, const struct way *way)
 {
     CLEANUP(statement_cleanup) struct statement *write = NULL;
+    int64_t count = min_i64(way->limit, rows->count);
     TRY(db_execute(db, DROP_SQL));
     TRY(db_execute(db, CREATE_SQL));
     TRY(statement_new(db, WRITE_SQL, &write));
     int64_t began_us = clock_monotonic_us(&clock_system);
-    for (int64_t first = 0; first < rows->count; first += rows->chunk) {
+    for (int64_t first = 0; first < count; first += way->chunk) {
         TRY(db_begin(db));
-        TRY(write_chunk(write, rows, first, min_i64(rows->chunk, rows->count - first)));
+        TRY(way->writer(write, rows, first, min_i64(way->chunk, count - first)));
         TRY(db_commit(db));
     }
     int64_t took_us = clock_monotonic_us(&clock_system) - began_us;
-    printf("%s %lld %lld\n", name, (long long)rows->count, (long long)took_us);
+    printf("%s %lld %lld\n", way->name, (long long)count, (long long)took_us);
     return OK;
 }
 
@@ -103,8 +111,11 @@ static enum err run(const struct db_options *options, struct rows *rows, struct 
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(db_open(options, &db, detail));
     enum err err = read_rows(db, rows);
-    if (err == OK) err = measure(db, rows, "row-at-a-time", write_singly);
-    if (err == OK) err = measure(db, rows, "batched", write_batch);
+    const struct way ways[] = {{"row-at-a-time", write_singly, rows->chunk, INT64_MAX},
+                               {"row-committed", write_singly, 1, COMMITTED_SINGLY},
+                               {"batched", write_batch, rows->chunk, INT64_MAX}};
+    for (size_t i = 0; i < COUNT_OF(ways) && err == OK; i++)
+        err = measure(db, rows, &ways[i]);
     if (err != OK) return detail_set(detail, err, "%s: %s", err_text(err), db_message(db));
     return db_execute(db, DROP_SQL);
 }

@@ -47,6 +47,7 @@ struct key_source {
     const char *last_below_sql;  /* (date, upper inclusive): largest key up to it */
     const char *first_above_sql; /* (date, lower exclusive): smallest key above it */
     enum key_reach reach;
+    int items_factor; /* partitions hold so many times partition_items; 0 stands for 1 */
 };
 
 struct step {

@@ -109,6 +109,7 @@ static int fullest(const struct planner *planner, int64_t target)
 static enum err divide(struct planner *planner, const struct run_limits *limits)
 {
     int64_t target = partition_target(planner->pieces[0].range.estimated_items, limits);
+    ASSERT(target > 0);
     while (planner->count < limits->max_partitions) {
         int index = fullest(planner, target);
         if (index < 0) return OK;
@@ -169,7 +170,9 @@ enum err partition_plan_make(struct db *db, const struct key_source *source, con
     CLEANUP(planner_done) struct planner planner = {.date = date};
     TRY(planner_init(&planner, db, source, limits->max_partitions));
     TRY(first_piece(&planner, source->bounds_sql));
-    if (planner.count > 0) TRY(divide(&planner, limits));
+    struct run_limits scaled = *limits;
+    if (source->items_factor > 1) scaled.partition_items *= source->items_factor;
+    if (planner.count > 0) TRY(divide(&planner, &scaled));
     qsort(planner.pieces, (size_t)planner.count, sizeof(planner.pieces[0]), by_lower);
     widen(&planner, source->reach);
 

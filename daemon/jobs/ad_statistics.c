@@ -29,22 +29,26 @@ static const char PAIRS_SQL[] =
 static const char WRITE_PAIRS_SQL[] =
     "INSERT INTO ad_statistics (period, statistics_date, content_post_id, advertisement_id,"
     " view_count, watch_time) VALUES ('DAILY', ?, ?, ?, ?, ?)";
-/* Of each content: its advertisement views today, and its latest DAILY row, which is today's when it was viewed itself; in both
- * cases the row's accumulated_ad_views do not contain today's yet. */
+/* Of each content: its advertisement views today, and what it had accumulated. Its row of today, which is there when it was
+ * viewed itself, has carried the advertisement views of before; for the others the latest row is searched. */
 static const char CONTENTS_SQL[] =
-    "SELECT today.content_post_id, today.views,"
-    " COALESCE(latest.accumulated_views, 0),"
-    " COALESCE(latest.accumulated_ad_views, 0)"
+    "SELECT ads.content_post_id, ads.views,"
+    " COALESCE(today.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = ads.content_post_id"
+    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1), 0),"
+    " COALESCE(today.accumulated_ad_views, (SELECT s.accumulated_ad_views"
+    "  FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = ads.content_post_id"
+    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1), 0)"
     " FROM (SELECT content_post_id, SUM(view_count) AS views FROM ad_statistics"
     "  WHERE period = 'DAILY' AND statistics_date = ?"
     "  AND content_post_id > ? AND content_post_id <= ?"
-    "  GROUP BY content_post_id ORDER BY content_post_id) today"
-    " LEFT JOIN content_statistics latest ON latest.period = 'DAILY'"
-    " AND latest.content_post_id = today.content_post_id"
-    " AND latest.statistics_date = (SELECT s.statistics_date FROM content_statistics s"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = today.content_post_id"
-    "  AND s.statistics_date <= ? ORDER BY s.statistics_date DESC LIMIT 1)"
-    " ORDER BY today.content_post_id";
+    "  GROUP BY content_post_id ORDER BY content_post_id) ads"
+    " LEFT JOIN content_statistics today ON today.period = 'DAILY'"
+    " AND today.statistics_date = ? AND today.content_post_id = ads.content_post_id"
+    " ORDER BY ads.content_post_id";
 static const char WRITE_CONTENTS_SQL[] =
     "INSERT INTO content_statistics (period, statistics_date, content_post_id, ad_view_count,"
     " accumulated_views, accumulated_ad_views) VALUES ('DAILY', ?, ?, ?, ?, ?)"
@@ -164,9 +168,11 @@ static enum err read_contents(struct page *page, const struct chunk *chunk)
 {
     struct statement *read = page->read_contents;
     statement_bind_text(read, 0, chunk->run->date);
-    statement_bind_i64(read, 1, chunk->after_key);
-    statement_bind_i64(read, 2, chunk->last_key);
-    statement_bind_text(read, 3, chunk->run->date);
+    statement_bind_text(read, 1, chunk->run->date);
+    statement_bind_text(read, 2, chunk->run->date);
+    statement_bind_i64(read, 3, chunk->after_key);
+    statement_bind_i64(read, 4, chunk->last_key);
+    statement_bind_text(read, 5, chunk->run->date);
     TRY(statement_execute(read));
     for (page->content_count = 0;; page->content_count++) {
         bool row = false;

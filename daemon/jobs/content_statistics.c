@@ -24,11 +24,11 @@ static const char FIRST_ABOVE_SQL[] =
 static const char PAGE_SQL[] =
     "SELECT page.content_post_id, page.views, page.seconds,"
     " COALESCE(yesterday.accumulated_views, (SELECT latest.accumulated_views"
-    "  FROM content_statistics latest WHERE latest.period = 'DAILY'"
+    "  FROM content_statistics latest FORCE INDEX (content_statistics_content) WHERE latest.period = 'DAILY'"
     "  AND latest.content_post_id = page.content_post_id AND latest.statistics_date < ?"
     "  ORDER BY latest.statistics_date DESC LIMIT 1), 0),"
     " COALESCE(yesterday.accumulated_ad_views, (SELECT latest.accumulated_ad_views"
-    "  FROM content_statistics latest WHERE latest.period = 'DAILY'"
+    "  FROM content_statistics latest FORCE INDEX (content_statistics_content) WHERE latest.period = 'DAILY'"
     "  AND latest.content_post_id = page.content_post_id AND latest.statistics_date < ?"
     "  ORDER BY latest.statistics_date DESC LIMIT 1), 0)"
     " FROM (SELECT content_post_id, COUNT(*) AS views, SUM(total_playback_time) AS seconds"

@@ -57,7 +57,14 @@ static const char FAILED_SQL[] =
     " WHERE c.job_execution_id = ? AND NOT c.passed GROUP BY c.check_name ORDER BY c.check_name";
 static const char STEP_NAME[] = "reconciliation";
 
-enum { COLUMNS_OF_CHECK = 4, LATE_ROUNDS = 5, GROUP_LIMIT = 16, FIGURE_TEXT = 48 };
+enum {
+    COLUMNS_OF_CHECK = 4,
+    LATE_ROUNDS = 5,
+    GROUP_LIMIT = 16,
+    FINDING_LIMIT = 40,
+    RANGE_FACTOR = 8,
+    FIGURE_TEXT = 48
+};
 
 struct auditor {
     struct statement *groups[GROUP_LIMIT];
@@ -222,37 +229,59 @@ static enum err run_group(struct auditor *auditor, int index, const struct chunk
     }
 }
 
-static enum err write_group(struct auditor *auditor, int index, const struct chunk *chunk,
-                            const struct measure *measures)
+/* Collects the figures of all checks, as texts: they have up to 38 digits. */
+struct findings {
+    int count;
+    const char *names[FINDING_LIMIT], *expected[FINDING_LIMIT], *actual[FINDING_LIMIT];
+    const char *examples[FINDING_LIMIT];
+    int64_t differences[FINDING_LIMIT];
+    struct measure measures[GROUP_LIMIT][CHECKS_IN_GROUP];
+    char example_texts[FINDING_LIMIT][24];
+};
+
+static void collect(struct findings *findings, int index)
 {
     const struct check_group *group = &reconciliation_groups[index];
-    struct statement *write = auditor->write_part;
     for (int i = 0; i < CHECKS_IN_GROUP && group->names[i] != NULL; i++) {
-        statement_bind_i64(write, 0, chunk->partition_id);
-        statement_bind_text(write, 1, group->names[i]);
-        statement_bind_text(write, 2, measures[i].expected);
-        statement_bind_text(write, 3, measures[i].actual);
-        statement_bind_i64(write, 4, measures[i].differences);
-        if (measures[i].differences == 0)
-            statement_bind_null(write, 5);
-        else
-            statement_bind_i64(write, 5, measures[i].example);
-        TRY(statement_execute(write));
+        const struct measure *measure = &findings->measures[index][i];
+        int place = findings->count++;
+        ASSERT(place < FINDING_LIMIT);
+        findings->names[place] = group->names[i];
+        findings->expected[place] = measure->expected;
+        findings->actual[place] = measure->actual;
+        findings->differences[place] = measure->differences;
+        findings->examples[place] = NULL;
+        if (measure->differences == 0) continue;
+        (void)text_format(findings->example_texts[place], sizeof(findings->example_texts[place]),
+                          "%lld", (long long)measure->example);
+        findings->examples[place] = findings->example_texts[place];
     }
-    return OK;
+}
+
+static enum err write_findings(struct auditor *auditor, const struct chunk *chunk,
+                               const struct findings *findings)
+{
+    const struct column columns[] = {
+        {.same_i64 = &chunk->partition_id}, {.text = findings->names},
+        {.text = findings->expected},       {.text = findings->actual},
+        {.i64 = findings->differences},     {.text = findings->examples},
+    };
+    return statement_execute_columns(auditor->write_part, columns, COUNT_OF(columns),
+                                     findings->count);
 }
 
 /* A chunk is the whole partition: the server adds up, so no page of keys is needed. */
 static enum err process(struct chunk *chunk, void *state)
 {
     struct auditor *auditor = state;
+    struct findings findings = {.count = 0};
     for (int i = 0; i < reconciliation_group_count; i++) {
-        struct measure measures[CHECKS_IN_GROUP] = {0};
-        TRY(run_group(auditor, i, chunk, measures));
-        TRY(write_group(auditor, i, chunk, measures));
-        if (i == 0) chunk->read = strtoll(measures[0].expected, NULL, 10);
-        chunk->written += reconciliation_groups[i].names[0] != NULL;
+        TRY(run_group(auditor, i, chunk, findings.measures[i]));
+        collect(&findings, i);
     }
+    TRY(write_findings(auditor, chunk, &findings));
+    chunk->read = strtoll(findings.expected[0], NULL, 10); /* the first check counts the logs */
+    chunk->written = findings.count;
     chunk->last_key = chunk->upper_key;
     chunk->finished = true;
     return OK;
@@ -296,7 +325,8 @@ static enum err judge(struct db *db, const struct run *run, struct detail *detai
 const struct step reconciliation_step = {
     .name = STEP_NAME,
     .unit = "logs",
-    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND_ALWAYS},
+    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND_ALWAYS,
+               RANGE_FACTOR},
     .repeated = true,
     .open = auditor_open,
     .process = process,

@@ -22,11 +22,29 @@ static const char LAST_BELOW_SQL[] =
 static const char FIRST_ABOVE_SQL[] =
     "SELECT MIN(content_post_id) FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id > ?";
-/* now_: the latest DAILY row up to the day; paid: the last settlement before it; then_: the latest DAILY row up to that one. */
+/* today: the DAILY row of the day. paid: the last settlement before it. then_: the DAILY row of that settlement's date. A content
+ * that was parked may lack today's row, and one that was paid out of parking that of then: the latest row up to the date is
+ * searched for these only. */
 static const char PAGE_SQL[] =
-    "SELECT page.content_post_id, post.member_id, now_.statistics_date = ?,"
-    " now_.accumulated_views, now_.accumulated_ad_views,"
-    " then_.accumulated_views, then_.accumulated_ad_views,"
+    "SELECT page.content_post_id, post.member_id, today.content_post_id IS NOT NULL,"
+    " COALESCE(today.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
+    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1)),"
+    " COALESCE(today.accumulated_ad_views, (SELECT s.accumulated_ad_views"
+    "  FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
+    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1)),"
+    " COALESCE(then_.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
+    "  AND s.statistics_date < paid.settlement_date ORDER BY s.statistics_date DESC LIMIT 1)),"
+    " COALESCE(then_.accumulated_ad_views, (SELECT s.accumulated_ad_views"
+    "  FROM content_statistics s"
+    " FORCE INDEX (content_statistics_content)"
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
+    "  AND s.statistics_date < paid.settlement_date ORDER BY s.statistics_date DESC LIMIT 1)),"
     " paid.total_content_revenue_micros, paid.total_ad_revenue_micros, page.was_parked"
     " FROM (SELECT content_post_id, MAX(was_parked) AS was_parked FROM ("
     "   (SELECT content_post_id, 0 AS was_parked FROM content_statistics"
@@ -37,20 +55,15 @@ static const char PAGE_SQL[] =
     "    AND settlement_date < ? ORDER BY content_post_id LIMIT ?)) both_"
     "  GROUP BY content_post_id ORDER BY content_post_id LIMIT ?) page"
     " LEFT JOIN content_post post ON post.content_post_id = page.content_post_id"
-    " LEFT JOIN content_statistics now_ ON now_.period = 'DAILY'"
-    " AND now_.content_post_id = page.content_post_id"
-    " AND now_.statistics_date = (SELECT s.statistics_date FROM content_statistics s"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
-    "  AND s.statistics_date <= ? ORDER BY s.statistics_date DESC LIMIT 1)"
+    " LEFT JOIN content_statistics today ON today.period = 'DAILY'"
+    " AND today.statistics_date = ? AND today.content_post_id = page.content_post_id"
     " LEFT JOIN settlement paid ON paid.content_post_id = page.content_post_id"
-    " AND paid.settlement_date = (SELECT p.settlement_date FROM settlement p"
+    " AND paid.settlement_date = (SELECT p.settlement_date FROM settlement p FORCE INDEX (settlement_content)"
     "  WHERE p.content_post_id = page.content_post_id AND p.settlement_date < ?"
     "  ORDER BY p.settlement_date DESC LIMIT 1)"
     " LEFT JOIN content_statistics then_ ON then_.period = 'DAILY'"
+    " AND then_.statistics_date = paid.settlement_date"
     " AND then_.content_post_id = page.content_post_id"
-    " AND then_.statistics_date = (SELECT t.statistics_date FROM content_statistics t"
-    "  WHERE t.period = 'DAILY' AND t.content_post_id = page.content_post_id"
-    "  AND t.statistics_date <= paid.settlement_date ORDER BY t.statistics_date DESC LIMIT 1)"
     " ORDER BY page.content_post_id";
 static const char WRITE_SQL[] =
     "INSERT INTO settlement (settlement_date, content_post_id, creator_id,"
@@ -169,6 +182,7 @@ static enum err page_read(struct page *page, struct chunk *chunk)
     struct statement *read = page->read;
     const char *date = chunk->run->date;
     int parameter = 0;
+    statement_bind_text(read, parameter++, date);
     statement_bind_text(read, parameter++, date);
     statement_bind_text(read, parameter++, date);
     statement_bind_i64(read, parameter++, chunk->after_key);
