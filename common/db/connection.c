@@ -25,7 +25,8 @@ enum err db_note(struct db *db, unsigned number, const char *message)
     if (!text_format(db->message, sizeof(db->message), "%s", message))
         db->message[sizeof(db->message) - 1] = '\0';
     enum err err = db_error_translate(number);
-    /* A deadlock's transaction is gone on the server already; the explicit rollback does no harm. */
+    /* These two end the whole transaction, not just the statement. */
+    if (err == ERR_DEADLOCK || err == ERR_CONFLICT) db->rolled_back = db->in_transaction;
     if (err_class(err) == CLASS_CONNECTION) db->in_transaction = false;
     return err;
 }

@@ -10,12 +10,13 @@
 struct db {
     MYSQL *mysql; /* NULL while there is no connection */
     struct db_options options;
-    uint64_t session_id;
+    _Atomic uint64_t session_id; /* other threads cancel its statements */
     int64_t server_started_s;
     uint64_t
         generation;    /* counts connections: a statement of an older one has to be prepared anew */
     atomic_int socket; /* for db_shut_down, which another thread calls; -1 without one */
     bool in_transaction;
+    bool rolled_back; /* by the server, behind an error that ends transactions */
     bool metadata;
     int64_t affected;
     unsigned error_number;

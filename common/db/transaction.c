@@ -11,6 +11,7 @@ enum err db_begin(struct db *db)
     ASSERT(!db->in_transaction);
     TRY(db_execute(db, "START TRANSACTION"));
     db->in_transaction = true;
+    db->rolled_back = false;
     return OK;
 }
 
@@ -26,7 +27,7 @@ static bool server_has_transaction(struct db *db)
 enum err db_commit(struct db *db)
 {
     ASSERT(db->in_transaction);
-    if (!server_has_transaction(db)) {
+    if (db->rolled_back || !server_has_transaction(db)) {
         db->in_transaction = false;
         return db->mysql == NULL ? ERR_LOST : ERR_CONFLICT;
     }

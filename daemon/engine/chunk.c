@@ -108,7 +108,7 @@ static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk
 
 /* The connection was lost, perhaps while COMMIT was under way: the partition's row says whether it was. The read takes a
  * lock, so it waits until the server has rolled back what the old session left open. */
-static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
+static enum err read_outcome(struct chunk_worker *worker, bool *ret_committed)
 {
     TRY(retry_reconnect(worker->db, worker->limits->reconnect_s, &worker->control->stop));
     CLEANUP(db_guard_end) struct db_guard guard = {worker->db};
@@ -119,6 +119,19 @@ static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
     ASSERT(chunk_count == ours || chunk_count == ours + 1);
     *ret_committed = chunk_count == ours + 1;
     return OK;
+}
+
+/* Asks until it is known: no new try may begin before. When it cannot be found out, the partition is given back, and whoever takes
+ * it next reads its position from the row. */
+static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
+{
+    enum err err = OK;
+    for (int attempt = 1; attempt <= worker->limits->transaction_limit; attempt++) {
+        err = read_outcome(worker, ret_committed);
+        if (err_class(err) != CLASS_TRANSACTION && err_class(err) != CLASS_CONNECTION) return err;
+    }
+    worker->outcome_unknown = true;
+    return err;
 }
 
 static void note_failure(struct chunk_worker *worker, const struct chunk *chunk, enum err err)
@@ -192,7 +205,7 @@ enum err chunk_run(struct chunk_worker *worker, bool *ret_finished, int64_t *ret
         if (err == OK) break;
         enum err_class class = err_class(err);
         if (class != CLASS_TRANSACTION && class != CLASS_CONNECTION) return err;
-        if (attempt >= limits->transaction_limit) return err;
+        if (attempt >= limits->transaction_limit || worker->outcome_unknown) return err;
         log_retry(worker, err, attempt);
         retry_wait(retry_pause_ms(attempt, limits->backoff_ms, limits->backoff_max_ms,
                                   retry_random()),

@@ -22,6 +22,9 @@ static const char RELEASE_SQL[] =
 static const char SHOWS_SQL[] =
     "SELECT epoch = ? AND status = ? AND node_id <=> ? FROM step_partition"
     " WHERE partition_id = ? FOR UPDATE";
+static const char POSITION_SQL[] =
+    "SELECT COALESCE(checkpoint_key, lower_key), chunk_count FROM step_partition"
+    " WHERE partition_id = ? AND epoch = ? AND node_id = ?";
 static const char READ_BACK_SQL[] =
     "SELECT epoch, chunk_count FROM step_partition WHERE partition_id = ? FOR UPDATE";
 
@@ -43,17 +46,34 @@ static enum err shows(struct db *db, int64_t partition_id, const struct claim_tr
     return OK;
 }
 
+/* How far the partition has come, from the row: what this process believes may be the outcome of a commit whose reply it never
+ * had. */
+static enum err read_position(struct db *db, const char *node_id, struct partition *partition)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    bool row = false;
+    TRY(db_query(db, &query, POSITION_SQL, "iis", partition->id, partition->epoch, node_id));
+    TRY(statement_fetch(query, &row));
+    if (!row) return ERR_FENCED;
+    partition->checkpoint = statement_i64(query, 0);
+    partition->chunk_count = statement_i64(query, 1);
+    return OK;
+}
+
 enum err claim_take(struct db *db, struct partition *partition, const char *node_id, bool again)
 {
-    int64_t matched = 0;
-    bool taken = false;
+    struct partition taken = *partition;
     const struct claim_trace trace = {partition->epoch + 1, "STARTED", node_id};
-    if (again) TRY(shows(db, partition->id, &trace, &taken));
-    if (!taken) {
+    int64_t matched = 0;
+    bool is_taken = false;
+    if (again) TRY(shows(db, partition->id, &trace, &is_taken));
+    if (!is_taken) {
         TRY(db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch));
         if (matched != BOTH_ROWS) return ERR_FENCED;
     }
-    partition->epoch++;
+    taken.epoch++;
+    TRY(read_position(db, node_id, &taken));
+    *partition = taken;
     return OK;
 }
 

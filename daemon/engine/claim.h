@@ -9,7 +9,8 @@
 /* Each of the two that follow may be called once more after its reply was lost and the connection made anew: `again` makes it look
  * whether the first call had been carried out. */
 
-/* Takes a partition that is PENDING under the epoch that we know. On success partition->epoch is the new one. ERR_FENCED when
+/* Takes a partition that is PENDING under the epoch that we know. On success partition->epoch is the new one, and checkpoint and
+ * chunk_count are what the row says. ERR_FENCED when
  * somebody else was quicker. */
 enum err claim_take(struct db *db, struct partition *partition, const char *node_id,
                     bool again) MUST_CHECK;

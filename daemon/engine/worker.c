@@ -4,9 +4,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "daemon/engine/retry.h"
+
+enum { CANCEL_AGAIN_MS = 100 };
 
 struct worker {
     struct pool *pool;
@@ -103,11 +106,13 @@ static enum err give_back(struct chunk_worker *chunks, enum err err, bool *ret_a
 
 static enum err take(struct chunk_worker *chunks, const char *node_id)
 {
+    const struct run_limits *limits = chunks->limits;
     struct partition *partition = chunks->partition;
     enum err err = claim_take(chunks->db, partition, node_id, false);
-    for (int i = 1; err_class(err) == CLASS_CONNECTION && i < chunks->limits->transaction_limit;
-         i++) {
-        TRY(reconnect(chunks));
+    for (int i = 1; may_be_repeated(err) && i < limits->transaction_limit; i++) {
+        if (err_class(err) == CLASS_CONNECTION) TRY(reconnect(chunks));
+        retry_wait(retry_pause_ms(i, limits->backoff_ms, limits->backoff_max_ms, retry_random()),
+                   &chunks->control->stop);
         err = claim_take(chunks->db, partition, node_id, true);
     }
     if (err != OK)
@@ -292,6 +297,17 @@ static void cancel_statements(struct pool *pool, struct db *db)
     }
 }
 
+/* Until the last worker is done, or until it is time to cancel what workers have begun since. */
+static void wait_a_moment(struct pool *pool)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += CANCEL_AGAIN_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&pool->done, &pool->lock, &until);
+}
+
 static enum err fill_queue(struct pool *pool, const struct pool_task *task)
 {
     free(pool->queue);
@@ -315,12 +331,13 @@ enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task
     atomic_store(&pool->skipped, task->partitions->skipped);
     enum err err = fill_queue(pool, task);
     pthread_cond_broadcast(&pool->work);
-    bool cancelled = false;
     while (err == OK && (pool->queue_count > 0 || pool->busy_count > 0)) {
-        pthread_cond_wait(&pool->done, &pool->lock);
-        if (control_stopping(pool->control) != STOP_ABORT || cancelled) continue;
-        cancel_statements(pool, db);
-        cancelled = true;
+        if (control_stopping(pool->control) == STOP_ABORT) {
+            cancel_statements(pool, db);
+            wait_a_moment(pool);
+        } else {
+            pthread_cond_wait(&pool->done, &pool->lock);
+        }
     }
     pool->task = NULL;
     if (err == OK) err = pool->failure;

@@ -22,6 +22,7 @@ static const struct key_source source = {
     "SELECT MAX(k) FROM test_log WHERE day = ? AND k <= ?",
     "SELECT MIN(k) FROM test_log WHERE day = ? AND k > ?",
     REACH_KEYS,
+    0,
 };
 
 static struct run_limits limits_of(int threads, int chunk_size, int64_t partition_items,

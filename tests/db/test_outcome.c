@@ -1,0 +1,159 @@
+/* Outcomes that cannot be read at the first try: the claim or the read-back meets a lock, or loses its connection as well. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/db/transaction.h"
+#include "daemon/engine/worker.h"
+#include "tests/db/rival.h"
+#include "tests/db/suites.h"
+#include "tests/db/tiny_step.h"
+
+enum { KEYS = 35 };
+
+/* Holds the partition's row until somebody has waited for it; then lets the wait time out, or kills the one that waits. */
+struct holder {
+    struct tiny *tiny;
+    struct db *db, *observer;
+    bool kill, seen;
+    pthread_t thread;
+};
+
+static const char WAITER_SQL[] =
+    "SELECT COALESCE(MAX(t.trx_mysql_thread_id), 0) FROM information_schema.INNODB_TRX t"
+    " JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id"
+    " WHERE t.trx_state = 'LOCK WAIT' AND p.DB = DATABASE()";
+
+static const char TRANSACTION_SQL[] =
+    "SELECT COALESCE(MAX(t.trx_id), 0) FROM information_schema.INNODB_TRX t"
+    " JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id"
+    " WHERE t.trx_state = 'LOCK WAIT' AND p.DB = DATABASE()";
+
+/* Waits until the query gives something else than `not_this`; -1 when it never does. */
+static int64_t wait_for_change(struct holder *holder, const char *sql, int64_t not_this)
+{
+    const struct timespec pause = {.tv_nsec = 120000000};
+    for (int i = 0; i < 100; i++) {
+        int64_t value = 0;
+        if (db_query_i64(holder->observer, &value, 0, sql, "") != OK) return -1;
+        if (value != not_this) return value;
+        (void)nanosleep(&pause, NULL);
+    }
+    return -1;
+}
+
+/* The next try waits in another transaction: so the first wait is seen to be over also when the next has begun. */
+static void *hold(void *argument)
+{
+    struct holder *holder = argument;
+    int64_t id = wait_for_change(holder, WAITER_SQL, 0);
+    int64_t transaction = wait_for_change(holder, TRANSACTION_SQL, 0);
+    holder->seen = id > 0 && transaction > 0;
+    if (holder->kill && db_end_session(holder->observer, (uint64_t)id) != OK) return NULL;
+    if (wait_for_change(holder, TRANSACTION_SQL, transaction) < 0) return NULL;
+    (void)db_rollback(holder->db);
+    return NULL;
+}
+
+static void hold_partition(struct holder *holder, struct tiny *tiny, bool kill)
+{
+    *holder = (struct holder){.tiny = tiny, .kill = kill};
+    holder->db = harness_connect(tiny->harness);
+    holder->observer = harness_connect(tiny->harness);
+    ck_assert_int_eq(db_begin(holder->db), OK);
+    ck_assert_int_eq(db_execute(holder->db, "UPDATE step_partition SET updated_at = NOW(6)"), OK);
+    ck_assert_int_eq(pthread_create(&holder->thread, NULL, hold, holder), 0);
+}
+
+static void holder_done(struct holder *holder)
+{
+    ck_assert_int_eq(pthread_join(holder->thread, NULL), 0);
+    db_free(holder->db);
+    db_free(holder->observer);
+}
+
+START_TEST(a_claim_that_waited_too_long_is_tried_again)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    struct detail detail = {0};
+    struct pool *pool = NULL;
+    struct db_options db_options = *harness_options(tiny->harness);
+    struct holder holder;
+    db_options.lock_wait_s = 1;
+    const struct pool_options options = {&db_options, 1, &tiny->control, TINY_NODE};
+    const struct pool_task task = {&tiny_step, &tiny->run, &tiny->limits, &tiny->partitions};
+    ck_assert_int_eq(pool_new(&options, &pool, &detail), OK);
+    hold_partition(&holder, tiny, false);
+    enum err err = pool_run(pool, harness_db(tiny->harness), &task, &detail);
+    pool_free(pool);
+    holder_done(&holder);
+    ck_assert(holder.seen);
+    ck_assert_msg(err == OK, "%s: %s", err_name(err), detail.text);
+    tiny_check_complete(tiny, KEYS);
+}
+END_TEST
+
+struct plan {
+    struct tiny *tiny;
+    struct rival *rival;
+    struct holder *holder;
+    bool kill;
+    int calls;
+};
+
+static enum err commit_and_kill(enum tiny_moment moment, struct chunk *chunk, void *context)
+{
+    static const char CHECKPOINT_SQL[] =
+        "UPDATE step_partition p JOIN BATCH_STEP_EXECUTION s"
+        " ON s.STEP_EXECUTION_ID = p.step_execution_id"
+        " SET p.checkpoint_key = ?, p.chunk_count = p.chunk_count + 1,"
+        " p.read_count = p.read_count + 10, p.write_count = p.write_count + 10,"
+        " s.COMMIT_COUNT = s.COMMIT_COUNT + 1, s.READ_COUNT = s.READ_COUNT + 10,"
+        " s.WRITE_COUNT = s.WRITE_COUNT + 10 WHERE p.partition_id = ?";
+    struct plan *plan = context;
+    if (moment != TINY_AFTER_WRITE || ++plan->calls != 2) return OK;
+    TRY(db_run(chunk->db, NULL, CHECKPOINT_SQL, "ii", chunk->after_key + 10, chunk->partition_id));
+    TRY(db_execute(chunk->db, "COMMIT"));
+    rival_kill(plan->rival, db_session_id(chunk->db));
+    hold_partition(plan->holder, plan->tiny, plan->kill);
+    return OK;
+}
+
+/* 0: the read-back waits too long for the row; 1: its session is killed as well. The chunk was committed both times. */
+START_TEST(a_read_back_that_fails_is_tried_again_before_the_chunk_is)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    CLEANUP(rival_cleanup) struct rival *rival = rival_new(tiny->harness);
+    struct holder holder;
+    struct plan plan = {tiny, rival, &holder, _i == 1, 0};
+    struct chunk_worker worker;
+    tiny->hook = (struct tiny_hook){commit_and_kill, &plan};
+    tiny_claim(tiny, 0, &worker);
+    enum err err = OK;
+    bool finished = false;
+    int64_t checkpoint = worker.partition->checkpoint, read = 0;
+    while (err == OK && !finished) {
+        err = chunk_run(&worker, &finished, &read);
+        /* What is in memory is what is stored: the next chunk begins there. */
+        ck_assert_int_ge(worker.partition->checkpoint, checkpoint);
+        checkpoint = worker.partition->checkpoint;
+        if (err == OK) ck_assert_int_eq(checkpoint, tiny_column(tiny, 0, "checkpoint_key"));
+    }
+    holder_done(&holder);
+    ck_assert(holder.seen);
+    ck_assert_msg(err == OK, "%s: %s", err_name(err), worker.detail.text);
+    chunk_worker_done(&worker);
+    ck_assert_int_eq(plan.calls, 4);
+    tiny_check_complete(tiny, KEYS);
+}
+END_TEST
+
+Suite *test_outcome_suite(void)
+{
+    Suite *suite = suite_create("outcome");
+    TCase *cases = tcase_create("outcome");
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, a_claim_that_waited_too_long_is_tried_again);
+    tcase_add_loop_test(cases, a_read_back_that_fails_is_tried_again_before_the_chunk_is, 0, 2);
+    suite_add_tcase(suite, cases);
+    return suite;
+}
