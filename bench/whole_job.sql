@@ -1,15 +1,16 @@
--- The whole daily settlement as a script for one connection: the plain SQL that settlementd's job is measured against. It
--- writes the same rows, and proves them with the same checks, content by content. It runs in a database of its own whose
--- tables were made with CREATE TABLE ... LIKE and hold the same earlier rows; what the platform wrote (logs, content_post) and
--- the rates are read where they are. The bench sets READ COMMITTED, @day, @day_before, @week, @month, @year and @began; each
--- statement commits by itself.
+-- The whole daily settlement as a script for one connection: the plain SQL that settlementd's job is measured
+-- against. It writes the same rows, and proves them with the same checks, content by content. It runs in a database
+-- of its own whose tables were made with CREATE TABLE ... LIKE and hold the same earlier rows; what the platform
+-- wrote (logs, content_post) and the rates are read where they are. The bench sets READ COMMITTED, @day,
+-- @day_before, @week, @month, @year and @began; each statement commits by itself.
 --
--- It leaves out what a script does not have: partitions, checkpoints, a job repository. Interrupted, it begins again from a
--- backup.
+-- It leaves out what a script does not have: partitions, checkpoints, a job repository. Interrupted, it begins
+-- again from a backup.
 
 -- step ad-statistics
--- First, so that the statistics of a content can be written once, with its advertisement views, instead of being updated:
--- with an INSERT ... ON DUPLICATE KEY UPDATE of all contents afterwards the two steps take 3.2 instead of 2.7 s of CPU time.
+-- First, so that the statistics of a content can be written once, with its advertisement views, instead of being
+-- updated: with an INSERT ... ON DUPLICATE KEY UPDATE of all contents afterwards the two steps take 3.2 instead of
+-- 2.7 s of CPU time.
 INSERT INTO ad_statistics (period, statistics_date, content_post_id, advertisement_id, view_count, watch_time)
 SELECT 'DAILY', @day, content_post_id, advertisement_id, COUNT(*), SUM(playback_position)
   FROM settlement.member_ad_watch_log
@@ -63,9 +64,9 @@ SELECT 'DAILY', @day, ads.content_post_id, ads.views,
  WHERE today.content_post_id IS NULL;
 
 -- step period-statistics
--- By adding the day. Tried for the 390,000 advertisement rows of a week, CPU seconds of the server: 1.2 this; 1.3 to 1.8 UPDATE ...
--- JOIN for the rows that are there and INSERT for the others; 1.5 to 2.1 REPLACE with the sums; 1.8 deriving the week from two
--- days, and that one grows with the days.
+-- By adding the day. Tried for the 390,000 advertisement rows of a week, CPU seconds of the server: 1.2 this; 1.3
+-- to 1.8 UPDATE ... JOIN for the rows that are there and INSERT for the others; 1.5 to 2.1 REPLACE with the sums;
+-- 1.8 deriving the week from two days, and that one grows with the days.
 INSERT INTO content_statistics (period, statistics_date, content_post_id, view_count, watch_time, ad_view_count)
 SELECT 'WEEKLY', @week, content_post_id, view_count, watch_time, ad_view_count
   FROM content_statistics today WHERE period = 'DAILY' AND statistics_date = @day
@@ -124,8 +125,8 @@ SELECT settlement_type, min_views, end_views, price,
            ORDER BY min_views ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS full_below
   FROM bounds;
 
--- What is to be settled: the contents of the day, and those parked on an earlier one; with what was settled before. The last
--- settlement is looked up on the day before first, like the accumulated views.
+-- What is to be settled: the contents of the day, and those parked on an earlier one; with what was settled before.
+-- The last settlement is looked up on the day before first, like the accumulated views.
 CREATE TEMPORARY TABLE due (
     content_post_id BIGINT NOT NULL PRIMARY KEY,
     creator_id BIGINT NULL,
@@ -217,15 +218,15 @@ UPDATE parked_content parked JOIN settlement paid
  WHERE parked.paid_on IS NULL AND parked.settlement_date < @day;
 
 -- step reconciliation
--- Contents with rows of the day that were stored after the run began: left out of the checks against the logs. An Aria table,
--- because the optimizer sees that it is empty and drops the join.
+-- Contents with rows of the day that were stored after the run began: left out of the checks against the logs. An
+-- Aria table, because the optimizer sees that it is empty and drops the join.
 CREATE TEMPORARY TABLE late (content_post_id BIGINT NOT NULL PRIMARY KEY) ENGINE=Aria TRANSACTIONAL=0
 SELECT content_post_id FROM settlement.member_content_watch_log WHERE updated_at >= @began AND watched_date = @day
  UNION SELECT content_post_id FROM settlement.member_ad_watch_log WHERE updated_at >= @began AND watched_date = @day;
 
--- Views and watch time are those of the logs (comparing the totals alone would save 0.6 of 2.0 s, and would not see two errors
--- that make up for each other, which settlementd's check does): content by content from the side of the logs; a content with statistics and
--- without logs makes the totals differ, since no count is negative.
+-- Views and watch time are those of the logs (comparing the totals alone would save 0.6 of 2.0 s, and would not see
+-- two errors that make up for each other, which settlementd's check does): content by content from the side of the
+-- logs; a content with statistics and without logs makes the totals differ, since no count is negative.
 SELECT SUM(logs.views), SUM(logs.seconds),
        SUM(COALESCE(s.view_count, 0) <> logs.views), SUM(COALESCE(s.watch_time, 0) <> logs.seconds)
   INTO @views, @seconds, @views_differ, @seconds_differ
@@ -258,8 +259,8 @@ SELECT SUM(s.view_count), SUM(s.watch_time) INTO @written_ad_statistics, @writte
   FROM ad_statistics s LEFT JOIN late ON late.content_post_id = s.content_post_id
  WHERE s.period = 'DAILY' AND s.statistics_date = @day AND late.content_post_id IS NULL;
 
--- Week and month are the sum of their days, the year that of its months, for the contents of the day. The rows of each content
--- are found by the index (period, content_post_id, statistics_date), so that nothing has to be sorted.
+-- Week and month are the sum of their days, the year that of its months, for the contents of the day. The rows of
+-- each content are found by the index (period, content_post_id, statistics_date), so that nothing has to be sorted.
 SELECT SUM(c.views), SUM(c.whole_views), SUM(c.views <> c.whole_views),
        SUM(c.seconds), SUM(c.whole_seconds), SUM(c.seconds <> c.whole_seconds),
        SUM(c.ads), SUM(c.whole_ads), SUM(c.ads <> c.whole_ads)
@@ -364,8 +365,8 @@ SELECT SUM(c.views), SUM(c.accumulated_views), SUM(c.views <> c.accumulated_view
            AND yesterday.content_post_id = today.content_post_id
          WHERE today.period = 'DAILY' AND today.statistics_date = @day) c;
 
--- The settlement follows from the statistics, the rates and the settlement before. The latest rows are looked up on the day
--- and on the day before first: with subqueries for the latest date alone it takes 2.1 instead of 0.4 s.
+-- The settlement follows from the statistics, the rates and the settlement before. The latest rows are looked up on
+-- the day and on the day before first: with subqueries for the latest date alone it takes 2.1 instead of 0.4 s.
 CREATE TEMPORARY TABLE facts (
     content_revenue BIGINT NOT NULL, ad_revenue BIGINT NOT NULL, total_content BIGINT NOT NULL, total_ad BIGINT NOT NULL,
     paid_content BIGINT NOT NULL, paid_ad BIGINT NOT NULL,

@@ -207,7 +207,7 @@ static void log_step(const struct conductor *conductor, const struct step_result
 {
     bool good = result->status == STATUS_COMPLETED || result->status == STATUS_STOPPED;
     log_event(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "step-ended",
-              good ? conductor->end.exit_message : conductor->detail.text, "job",
+              good ? "the step ended" : conductor->detail.text, "job",
               conductor->job->name, "execution", LOG_INT(conductor->run.job_execution_id), "step",
               result->name, "status", status_name(result->status), "read",
               LOG_INT(result->counts.read), "written", LOG_INT(result->counts.written), "skipped",
