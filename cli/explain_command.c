@@ -21,8 +21,8 @@ static const char *const state_names[] = {
 };
 
 static const struct output_column tier_columns[] = {
-    {"Views from", "min_views", OUTPUT_COUNT},
-    {"to", "max_views", OUTPUT_COUNT},
+    {"Views from", "first_view", OUTPUT_COUNT},
+    {"to", "last_view", OUTPUT_COUNT},
     {"Price", "price", OUTPUT_MONEY},
     {"Before", "views_before", OUTPUT_COUNT},
     {"Amount before", "amount_before", OUTPUT_MONEY},

@@ -17,6 +17,9 @@ static const char COMPLETE_FILE_SQL[] =
     "WHERE sha256 = ? AND kind = ?";
 static const char COUNT_FILE_SQL[] =
     "SELECT COUNT(*) FROM import_file WHERE sha256 = ? AND kind = ? FOR UPDATE";
+/* Held until the commit: a settlement that is launched meanwhile waits for it, so that no row of this file is stored before
+ * the run began and becomes visible after it was counted. */
+static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char SAVEPOINT_SQL[] = "SAVEPOINT import_rows";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
 
@@ -79,6 +82,7 @@ enum err import_load_begin(struct import_load *load, struct detail *detail)
     load->insert = NULL;
     enum err err = statement_new(load->db, sql, &load->insert);
     if (err == OK) err = db_begin(load->db);
+    if (err == OK) err = db_execute(load->db, HOLD_LAUNCHES_SQL);
     if (err != OK) return fail(load, err, "preparing the import", detail);
     return add_record(load, detail);
 }
@@ -165,14 +169,12 @@ enum err import_load_batch(struct import_load *load, const struct import_batch *
     return reject_before(load, batch, INT64_MAX, &next_reject, detail);
 }
 
-/* The answer to COMMIT was lost. The old session is ended, so that it cannot commit later, and then the record is there
- * or not: that is the outcome. */
+/* The answer to COMMIT was lost. Reconnecting ends the old session, so that it cannot commit later, and then the record is
+ * there or not: that is the outcome. */
 static enum err read_outcome(struct import_load *load, struct detail *detail)
 {
-    uint64_t old_session = db_session_id(load->db);
     int64_t count = 0;
     enum err err = db_reconnect(load->db);
-    if (err == OK) err = db_end_session(load->db, old_session);
     if (err == OK)
         err = db_query_i64(load->db, &count, 0, COUNT_FILE_SQL, "ss", load->hash,
                            load->layout->kind->name);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/domain/civil.h"
 #include "common/log.h"
@@ -33,7 +34,7 @@ static const char HELP[] =
     "  --check-config  checks the configuration and says what is wrong with it, with file and "
     "line\n"
     "\n"
-    "signals while a job runs: SIGTERM and SIGINT finish the running chunks and stop; a second one "
+    "signals while a job runs: SIGTERM, SIGINT, SIGHUP finish the running chunks and stop; a second one "
     "rolls\n"
     "them back.\n"
     "\n"
@@ -103,6 +104,8 @@ static int load_config(const struct arguments *arguments, struct config *ret_con
     struct detail detail = {0};
     enum err err = config_find(arguments->config, ret_config, &detail);
     if (err == OK) {
+        /* "Today" is the business day's; everything else here is UTC. */
+        if (setenv("TZ", ret_config->timezone, 1) == 0) tzset();
         log_init((enum log_level)ret_config->log_level, (int)ret_config->log_format);
         return -1;
     }

@@ -42,7 +42,10 @@ static void cut_connections(void *context)
 {
     struct foreground *run = context;
     pthread_mutex_lock(&run->pool_lock);
-    if (run->pool != NULL) pool_cut(run->pool);
+    if (run->pool != NULL) {
+        pool_cut(run->pool);
+        db_shut_down(run->db); /* opened before the pool, and freed after it */
+    }
     pthread_mutex_unlock(&run->pool_lock);
 }
 
@@ -111,7 +114,7 @@ static void say_waiting(struct foreground *run)
     control_wait_for(&run->control, text);
 }
 
-/* Launches; while a process that is alive has the job, waits for it. Its lock being free says sooner than its lease that it is
+/* Launches; while a process that is alive has the job, or an import holds launches, waits for it. Its lock being free says sooner than its lease that it is
  * gone: when it is so at two looks in a row it is believed, which the epochs make safe. */
 static enum err launch_or_wait(struct foreground *run)
 {
@@ -120,8 +123,13 @@ static enum err launch_or_wait(struct foreground *run)
     char suspect[NODE_ID] = "";
     for (;;) {
         enum err err = launch(run->db, &request, &run->launched, &run->detail);
-        if (err != ERR_BUSY) return err;
+        if (err != ERR_BUSY && err != ERR_LOCK_WAIT) return err;
         if (control_stopping(&run->control) != STOP_NONE) return ERR_STOPPED;
+        if (err == ERR_LOCK_WAIT) {
+            control_wait_for(&run->control,
+                             "an import of logs, or another launch, is not finished");
+            continue;
+        }
         say_waiting(run);
         bool suspicious = !run->launched.owner.lock_held;
         request.gone_node_id =

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS node (
     lease_until DATETIME(6) NOT NULL
 ) ENGINE=InnoDB;
 
--- One row a job: locked while a launch is decided, so that two launches of a job are decided one after the other.
+-- One row a job: locked while a launch is decided, so that two launches of a job are decided one after the other, and held
+-- by imports until they commit, so that a launch waits for them.
 CREATE TABLE IF NOT EXISTS job_control (
     job_name VARCHAR(100) NOT NULL PRIMARY KEY
 ) ENGINE=InnoDB;

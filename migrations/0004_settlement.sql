@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS content_statistics (
     PRIMARY KEY (period, statistics_date, content_post_id),
     KEY content_statistics_content (period, content_post_id, statistics_date),
     CHECK (view_count >= 0 AND watch_time >= 0 AND ad_view_count >= 0),
+    CHECK (accumulated_views >= 0 AND accumulated_ad_views >= 0),
     CHECK ((period = 'DAILY') = (accumulated_views IS NOT NULL)),
     CHECK ((period = 'DAILY') = (accumulated_ad_views IS NOT NULL))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -118,6 +119,9 @@ CREATE TABLE IF NOT EXISTS import_file (
     imported_at DATETIME(6) NOT NULL,
     PRIMARY KEY (sha256, kind)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- The row is there from the start, so that an import can hold it (see job_control) before the first launch.
+INSERT IGNORE INTO job_control (job_name) VALUES ('daily-settlement');
 
 -- The rates that hold from the start: prices per view, 1.0 1.1 1.3 1.5 for contents, 10 12 15 20 for advertisements.
 INSERT IGNORE INTO settlement_rate (settlement_type, applied_from, min_views, price_micros) VALUES

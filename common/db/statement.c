@@ -8,7 +8,8 @@
 
 #include "common/db/internal.h"
 
-enum { FIRST_TEXT_BYTES = 64 };
+/* Ten integers a row make some 700 KiB of so many rows: below the smallest max_allowed_packet in use, 1 MiB. */
+enum { FIRST_TEXT_BYTES = 64, ROWS_IN_PACKET = 8192 };
 
 /* What a parameter points to: one value, or what array binding needs for a value in every row. */
 struct parameter {
@@ -288,15 +289,33 @@ static enum err bind_array(struct statement *statement, int index, const struct 
     return OK;
 }
 
+/* The column's part from row `first` on. */
+static struct column column_from(const struct column *column, int64_t first)
+{
+    struct column part = *column;
+    if (part.i64 != NULL) part.i64 += first;
+    if (part.text != NULL) part.text += first;
+    return part;
+}
+
 enum err statement_execute_columns(struct statement *statement, const struct column *columns,
                                    int column_count, int64_t rows)
 {
-    ASSERT(rows > 0 && rows <= UINT32_MAX);
-    TRY(make_ready(statement));
-    ASSERT(column_count == statement->parameter_count);
-    for (int i = 0; i < column_count; i++)
-        TRY(bind_array(statement, i, &columns[i], rows));
-    return send(statement, rows);
+    int64_t affected = 0;
+    ASSERT(rows > 0);
+    for (int64_t first = 0; first < rows; first += ROWS_IN_PACKET) {
+        int64_t count = min_i64(rows - first, ROWS_IN_PACKET);
+        TRY(make_ready(statement));
+        ASSERT(column_count == statement->parameter_count);
+        for (int i = 0; i < column_count; i++) {
+            const struct column part = column_from(&columns[i], first);
+            TRY(bind_array(statement, i, &part, count));
+        }
+        TRY(send(statement, count));
+        affected += statement->affected;
+    }
+    statement->affected = affected;
+    return OK;
 }
 
 int64_t statement_affected(const struct statement *statement)

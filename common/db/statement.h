@@ -32,7 +32,7 @@ struct column {
 };
 
 /* Executes an INSERT, UPDATE or DELETE once for each row, in the order of the rows, in one round trip. `rows` from 1. The
- * affected rows are summed. Batches larger than a packet of the server's are the caller's to avoid. */
+ * affected rows are summed. Many rows are sent in several packets. */
 enum err statement_execute_columns(struct statement *statement, const struct column *columns,
                                    int column_count, int64_t rows) MUST_CHECK;
 

@@ -81,10 +81,9 @@ static enum err reserve_skips(struct chunk_worker *worker, struct chunk *chunk)
     worker->reserved_skips = chunk->skipped;
     if (skipped <= limit) return OK;
     return detail_set(&chunk->detail, ERR_SKIP_LIMIT,
-                      "%s: %lld contents were skipped, settlement.skip_limit is %lld; see "
-                      "parked_content for the reasons, add what is missing or raise the limit, and "
-                      "run again",
-                      worker->step->name, (long long)skipped, (long long)limit);
+                      "%s: %lld items were skipped, the limit (skip_limit) is %lld; %s",
+                      worker->step->name, (long long)skipped, (long long)limit,
+                      worker->step->skip_hint == NULL ? "" : worker->step->skip_hint);
 }
 
 static void release_skips(struct chunk_worker *worker)

@@ -31,16 +31,18 @@ struct conductor {
     struct detail detail;
 };
 
-/* Does something on the coordinator's connection, and does it again when that was lost. `again` tells the action that an earlier
- * try may have been committed although its reply never came. */
+/* Does something on the coordinator's connection, and does it again when that was lost or a transaction failed for nobody's
+ * fault. `again` tells the action that an earlier try may have been committed although its reply never came. */
 static enum err insist(struct conductor *conductor, enum err (*action)(struct conductor *))
 {
     struct engine *engine = conductor->engine;
     conductor->again = false;
     for (int attempt = 1;; attempt++) {
         enum err err = action(conductor);
-        if (err_class(err) != CLASS_CONNECTION) return err;
+        bool lost = err_class(err) == CLASS_CONNECTION;
+        if (!lost && err_class(err) != CLASS_TRANSACTION) return err;
         if (attempt >= engine->limits.transaction_limit) return err;
+        if (!lost) continue;
         log_event(LOG_LEVEL_WARN, "coordinator-reconnects", db_message(engine->db), "job",
                   conductor->job->name, "execution", LOG_INT(conductor->run.job_execution_id),
                   NULL);
@@ -55,6 +57,9 @@ static enum err transact_once(struct conductor *conductor)
     db_mark_metadata(db, true);
     enum err err = db_transact(db, BOOKKEEPING_ATTEMPTS, conductor->body, conductor);
     db_mark_metadata(db, false);
+    /* A statement that was cancelled although nobody here asked for it: somebody's KILL QUERY. */
+    if (err == ERR_STOPPED && control_stopping(conductor->engine->control) != STOP_ABORT)
+        return ERR_CONFLICT;
     return err;
 }
 
@@ -79,6 +84,7 @@ static enum err begin_step(struct db *db, void *context)
     struct conductor *conductor = context;
     const char *name = conductor->step->name;
     int64_t instance = conductor->run.job_instance_id;
+    TRY(repository_hold_execution(db, conductor->run.job_execution_id));
     if (conductor->again) {
         enum batch_status status;
         enum err err = repository_find_step(db, conductor->run.job_execution_id, name,
@@ -109,6 +115,7 @@ static enum err end_step(struct db *db, void *context)
 static enum err judge(struct db *db, void *context)
 {
     struct conductor *conductor = context;
+    TRY(repository_hold_execution(db, conductor->run.job_execution_id));
     conductor->verdict = conductor->step->judge(db, &conductor->run, &conductor->detail);
     /* A verdict is kept, whatever it says; only what the server could not do is done again. */
     enum err_class class = err_class(conductor->verdict);
@@ -207,11 +214,11 @@ static void log_step(const struct conductor *conductor, const struct step_result
 {
     bool good = result->status == STATUS_COMPLETED || result->status == STATUS_STOPPED;
     log_event(good ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, "step-ended",
-              good ? "the step ended" : conductor->detail.text, "job",
-              conductor->job->name, "execution", LOG_INT(conductor->run.job_execution_id), "step",
-              result->name, "status", status_name(result->status), "read",
-              LOG_INT(result->counts.read), "written", LOG_INT(result->counts.written), "skipped",
-              LOG_INT(result->counts.skipped), "rollbacks", LOG_INT(result->counts.rollbacks), "ms",
+              good ? "the step ended" : conductor->detail.text, "job", conductor->job->name,
+              "execution", LOG_INT(conductor->run.job_execution_id), "step", result->name, "status",
+              status_name(result->status), "read", LOG_INT(result->counts.read), "written",
+              LOG_INT(result->counts.written), "skipped", LOG_INT(result->counts.skipped),
+              "rollbacks", LOG_INT(result->counts.rollbacks), "ms",
               LOG_INT(result->elapsed_us / 1000), NULL);
 }
 

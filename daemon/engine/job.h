@@ -54,7 +54,9 @@ struct step {
     const char *name;
     const char *unit; /* what its progress counts: "logs", "contents" */
     struct key_source source;
-    bool repeated; /* a restart does all of it again: it judges, rather than adds */
+    const char
+        *skip_hint; /* what to do when too many items were skipped; NULL: nothing is ever skipped */
+    bool repeated;  /* a restart does all of it again: it judges, rather than adds */
     /* Called by each worker, with its own connection, before its first chunk of the step. */
     enum err (*open)(struct db *db, const struct run *run, void **ret_state);
     enum err (*process)(struct chunk *chunk, void *state);

@@ -23,7 +23,7 @@ static const char EARLIER_SQL[] =
     " ORDER BY STATUS IN ('COMPLETED', 'ABANDONED', 'UNKNOWN') DESC, JOB_EXECUTION_ID DESC"
     " LIMIT 1";
 
-enum { LAUNCH_ATTEMPTS = 5, RUNNING_LIMIT = 16 };
+enum { LAUNCH_ATTEMPTS = 2, RUNNING_LIMIT = 16 };
 
 struct launcher {
     const struct launch_request *request;

@@ -30,6 +30,7 @@ struct node {
     char id[NODE_ID];
     char host[256];
     struct db *db;
+    bool holds_lock;
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
@@ -53,7 +54,9 @@ static enum err make_id(char ret_id[NODE_ID])
 static enum err take_lock(struct node *node)
 {
     int64_t held = 0;
-    return db_query_i64(node->db, &held, 0, LOCK_SQL, "s", node->id);
+    TRY(db_query_i64(node->db, &held, 0, LOCK_SQL, "s", node->id));
+    node->holds_lock = held == 1;
+    return OK;
 }
 
 static enum err enroll(struct node *node)
@@ -65,6 +68,8 @@ static enum err enroll(struct node *node)
 static enum err renew(struct node *node)
 {
     int64_t matched = 0;
+    /* After a reconnect the server may need a moment to free the old session's lock: then the next beat takes it. */
+    if (!node->holds_lock) TRY(take_lock(node));
     TRY(db_run(node->db, &matched, RENEW_SQL, "is", (int64_t)node->options.ttl_s, node->id));
     return matched == 1 ? OK : enroll(node);
 }
@@ -91,7 +96,7 @@ static void *heartbeat_main(void *argument)
         enum err err = renew(node);
         if (err_class(err) == CLASS_CONNECTION) {
             err = db_reconnect(node->db);
-            if (err == OK) err = take_lock(node);
+            node->holds_lock = false;
             if (err == OK) err = renew(node);
         }
         if (err != OK && !lost)

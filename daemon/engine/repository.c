@@ -38,6 +38,8 @@ static const char SET_EXECUTION_SQL[] =
     " START_TIME = COALESCE(START_TIME, NOW(6)), END_TIME = IF(?, NOW(6), NULL),"
     " LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
     " WHERE JOB_EXECUTION_ID = ? AND STATUS = ?";
+static const char HOLD_EXECUTION_SQL[] =
+    "SELECT STATUS = 'STARTED' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ? FOR UPDATE";
 static const char EXECUTION_ENDED_SQL[] =
     "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION"
     " WHERE JOB_EXECUTION_ID = ? AND STATUS = ? AND EXIT_MESSAGE = ?";
@@ -147,6 +149,14 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
                end->exit_message, (int64_t)!status_is_running(end->to), execution_id,
                status_name(end->from)));
     return matched == 1 ? OK : ERR_FENCED;
+}
+
+enum err repository_hold_execution(struct db *db, int64_t execution_id)
+{
+    int64_t started = 0;
+    enum err err = db_query_i64(db, &started, 0, HOLD_EXECUTION_SQL, "i", execution_id);
+    if (err == ERR_NOT_FOUND || (err == OK && started == 0)) return ERR_FENCED;
+    return err;
 }
 
 enum err repository_execution_ended(struct db *db, int64_t execution_id,

@@ -31,6 +31,9 @@ struct execution_end {
 enum err repository_set_execution(struct db *db, int64_t execution_id,
                                   const struct execution_end *end) MUST_CHECK;
 
+/* Locks the execution's row; ERR_FENCED unless it is still STARTED: another process may have recovered it. */
+enum err repository_hold_execution(struct db *db, int64_t execution_id) MUST_CHECK;
+
 /* True when the execution has exactly this end: what a transaction whose reply was lost would have left. */
 enum err repository_execution_ended(struct db *db, int64_t execution_id,
                                     const struct execution_end *end, bool *ret_ended) MUST_CHECK;

@@ -1,11 +1,18 @@
 #include "daemon/jobs/daily_settlement.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "common/domain/period.h"
+#include "common/log.h"
 #include "common/rates.h"
 
 static const char CLOSED_SQL[] = "SELECT job_execution_id FROM day_close WHERE business_date = ?";
+static const char NOW_SQL[] = "SELECT UNIX_TIMESTAMP()";
+static const char HAS_LOGS_SQL[] =
+    "SELECT EXISTS (SELECT 1 FROM member_content_watch_log WHERE watched_date = ?)"
+    " OR EXISTS (SELECT 1 FROM member_ad_watch_log WHERE watched_date = ?)";
 static const char FRONTIER_SQL[] = "SELECT MAX(business_date) FROM day_close";
 /* The earliest day with logs after the frontier and before the date. Days at or before the frontier are passed over: what of
  * them is not settled is late. */
@@ -31,8 +38,7 @@ static const struct step *const steps[] = {
     &settlement_step,         &reconciliation_step,
 };
 
-enum err daily_settlement_unsettled_before(struct db *db, const char *date,
-                                           char ret_date[CIVIL_TEXT])
+static enum err unsettled_before(struct db *db, const char *date, char ret_date[CIVIL_TEXT])
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
     bool row = false;
@@ -64,12 +70,37 @@ static enum err check_frontier(struct db *db, const char *date, struct detail *d
 static enum err check_order(struct db *db, const char *date, struct detail *detail)
 {
     char earlier[CIVIL_TEXT];
-    TRY(daily_settlement_unsettled_before(db, date, earlier));
+    TRY(unsettled_before(db, date, earlier));
     if (earlier[0] == '\0') return OK;
     return detail_set(detail, ERR_REFUSED,
                       "%s has logs and is not settled, and days are settled in order; run first: "
                       "settlementd run daily-settlement --date %s",
                       earlier, earlier);
+}
+
+/* A day that is not over can have more logs, and closing one far ahead would bar all days before it. One that has logs is
+ * settled all the same, with a warning, since watched_date is the platform's word; one without is a mistake. The process's
+ * time zone is that of the business. */
+static enum err check_over(struct db *db, const char *date, struct detail *detail)
+{
+    char today[CIVIL_TEXT];
+    int64_t now_s = 0, logs = 0;
+    struct tm local;
+    TRY(db_query_i64(db, &now_s, 0, NOW_SQL, ""));
+    time_t now = (time_t)now_s;
+    if (localtime_r(&now, &local) == NULL || strftime(today, sizeof(today), "%F", &local) == 0)
+        return ERR_OVERFLOW;
+    if (strcmp(date, today) < 0) return OK;
+    TRY(db_query_i64(db, &logs, 0, HAS_LOGS_SQL, "ss", date, date));
+    if (logs == 0)
+        return detail_set(detail, ERR_REFUSED,
+                          "%s is not over (today is %s) and has no logs; closing it would leave no "
+                          "way to settle the days before it; run it when it is over",
+                          date, today);
+    log_event(LOG_LEVEL_WARN, "day-not-over",
+              "the day is not over: logs that are stored later will be late", "date", date, "today",
+              today, NULL);
+    return OK;
 }
 
 static enum err load_rates(struct db *db, const char *date, struct daily_facts *facts,
@@ -89,6 +120,7 @@ static enum err admit(struct db *db, const char *date, struct admission *ret_adm
         return ERR_CLOSED;
     }
     if (err != ERR_NOT_FOUND) return err;
+    TRY(check_over(db, date, detail));
     TRY(check_frontier(db, date, detail));
     TRY(check_order(db, date, detail));
     struct daily_facts facts = {0};

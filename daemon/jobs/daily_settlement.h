@@ -26,9 +26,4 @@ static inline const struct daily_facts *daily_facts_of(const struct run *run)
     return run->shared;
 }
 
-/* The latest day before `date` whose logs are not settled and are not before the settled frontier; "" when there is none. For
- * launches and for status. */
-enum err daily_settlement_unsettled_before(struct db *db, const char *date,
-                                           char ret_date[CIVIL_TEXT]) MUST_CHECK;
-
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/domain/period.h"
+#include "daemon/engine/partition.h"
 #include "daemon/jobs/daily_settlement.h"
 #include "daemon/jobs/reconciliation_checks.h"
 
@@ -28,11 +29,13 @@ static const char FIND_LATE_SQL[] =
     "INSERT INTO late_content (target_date, content_post_id)"
     " SELECT watched_date, content_post_id FROM ("
     "  SELECT watched_date, content_post_id FROM member_content_watch_log"
-    "  WHERE updated_at >= ? AND watched_date = ?"
+    "  WHERE updated_at >= ? AND watched_date = ? AND content_post_id > ? AND content_post_id <= ?"
     "  UNION SELECT watched_date, content_post_id FROM member_ad_watch_log"
-    "  WHERE updated_at >= ? AND watched_date = ?) found"
+    "  WHERE updated_at >= ? AND watched_date = ? AND content_post_id > ? AND content_post_id <= ?)"
+    " found"
     " WHERE NOT EXISTS (SELECT 1 FROM late_content late WHERE late.target_date = found.watched_date"
     " AND late.content_post_id = found.content_post_id)"
+    " ORDER BY content_post_id"
     " ON DUPLICATE KEY UPDATE content_post_id = VALUES(content_post_id)";
 static const char WRITE_PART_SQL[] =
     "INSERT INTO reconciliation_part (partition_id, check_name, expected, actual, differences,"
@@ -205,11 +208,13 @@ static int64_t measure_group(struct statement *row, const struct check_group *gr
     return differences;
 }
 
-/* Notes contents with late rows; *ret_found counts those that were not known yet. */
-static enum err find_late(struct db *db, const struct run *run, int64_t *ret_found)
+/* Notes the contents of a range that have late rows; *ret_found counts those that were not known yet. In the order of the keys,
+ * and no further than the range, so that two workers cannot wait for each other. */
+static enum err find_late(struct db *db, const struct run *run, const struct key_range *range,
+                          int64_t *ret_found)
 {
-    return db_run(db, ret_found, FIND_LATE_SQL, "ssss", run->began_at, run->date, run->began_at,
-                  run->date);
+    return db_run(db, ret_found, FIND_LATE_SQL, "ssiissii", run->began_at, run->date, range->lower,
+                  range->upper, run->began_at, run->date, range->lower, range->upper);
 }
 
 static enum err run_group(struct auditor *auditor, int index, const struct chunk *chunk,
@@ -217,6 +222,7 @@ static enum err run_group(struct auditor *auditor, int index, const struct chunk
 {
     const struct check_group *group = &reconciliation_groups[index];
     struct statement *statement = auditor->groups[index];
+    const struct key_range range = {.lower = chunk->after_key, .upper = chunk->upper_key};
     for (int round = 0;; round++) {
         struct dates dates = {.used = 0};
         TRY(bind_group(statement, group, chunk, &dates));
@@ -224,7 +230,7 @@ static enum err run_group(struct auditor *auditor, int index, const struct chunk
         if (measure_group(statement, group, measures) == 0) return OK;
         if (!group->against_logs || round == LATE_ROUNDS) return OK;
         int64_t found = 0;
-        TRY(find_late(chunk->db, chunk->run, &found));
+        TRY(find_late(chunk->db, chunk->run, &range, &found));
         if (found == 0) return OK;
     }
 }
@@ -291,7 +297,8 @@ static enum err begin(struct db *db, const struct run *run, struct detail *detai
 {
     int64_t found = 0;
     (void)detail;
-    return find_late(db, run, &found);
+    const struct key_range all = {.lower = INT64_MIN, .upper = INT64_MAX};
+    return find_late(db, run, &all, &found);
 }
 
 /* Names each failed check with its figures, as many as fit. */

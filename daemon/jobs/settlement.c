@@ -78,6 +78,11 @@ static const char UNPARK_SQL[] =
 
 static const char NO_POST_REASON[] = "there is no content_post row, so its creator is not known";
 
+static const char SKIP_HINT[] =
+    "they have no content_post row; list them with: SELECT s.content_post_id FROM content_statistics s"
+    " LEFT JOIN content_post c USING (content_post_id) WHERE s.period = 'DAILY'"
+    " AND c.content_post_id IS NULL; add their rows or raise settlement.skip_limit, and run again";
+
 enum { SETTLED_COLUMNS = 6 };
 
 struct page {
@@ -267,6 +272,7 @@ static enum err process(struct chunk *chunk, void *state)
 const struct step settlement_step = {
     .name = "settlement",
     .unit = "contents",
+    .skip_hint = SKIP_HINT,
     .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND},
     .open = page_open,
     .process = process,

@@ -378,7 +378,7 @@ START_TEST(skips_count_up_to_the_limit_and_not_beyond)
     ck_assert_int_eq(tiny_copied(tiny), 8); /* the first chunk; the second is over the limit */
     ck_assert_int_eq(atomic_load(&tiny->skipped), 2);
     ck_assert_int_eq(tiny_column(tiny, 0, "skip_count"), 2);
-    ck_assert_ptr_nonnull(strstr(worker.detail.text, "skip_limit is 2"));
+    ck_assert_ptr_nonnull(strstr(worker.detail.text, "the limit (skip_limit) is 2"));
 
     tiny->limits.skip_limit = 3;
     ck_assert_int_eq(tiny_run_all(&worker), OK);
