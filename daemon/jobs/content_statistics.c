@@ -7,19 +7,8 @@
 #include <stdlib.h>
 
 #include "daemon/jobs/daily_settlement.h"
+#include "daemon/jobs/key_sources.h"
 
-static const char BOUNDS_SQL[] =
-    "SELECT MIN(content_post_id), MAX(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ?";
-static const char ESTIMATE_SQL[] =
-    "EXPLAIN SELECT content_post_id FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] =
-    "SELECT MAX(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] =
-    "SELECT MIN(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id > ?";
 /* The day before is where most contents' latest row is, one look-up by primary key; only for the others is it searched. */
 static const char PAGE_SQL[] =
     "SELECT page.content_post_id, page.views, page.seconds,"
@@ -151,7 +140,7 @@ static enum err process(struct chunk *chunk, void *state)
 const struct step content_statistics_step = {
     .name = "content-statistics",
     .unit = "logs",
-    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL},
+    .source = {WATCH_LOG_KEYS},
     .open = page_open,
     .process = process,
     .close = page_close,

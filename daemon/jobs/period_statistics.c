@@ -6,20 +6,8 @@
 #include <stdlib.h>
 
 #include "daemon/jobs/daily_settlement.h"
+#include "daemon/jobs/key_sources.h"
 
-static const char BOUNDS_SQL[] =
-    "SELECT MIN(content_post_id), MAX(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ?";
-static const char ESTIMATE_SQL[] =
-    "EXPLAIN SELECT content_post_id FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ?"
-    " AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] =
-    "SELECT MAX(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] =
-    "SELECT MIN(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id > ?";
 static const char PAGE_SQL[] =
     "SELECT COUNT(*), MAX(content_post_id) FROM (SELECT content_post_id FROM content_statistics"
     " WHERE period = 'DAILY' AND statistics_date = ?"
@@ -124,7 +112,7 @@ static enum err process(struct chunk *chunk, void *state)
 const struct step period_statistics_step = {
     .name = "period-statistics",
     .unit = "contents",
-    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL},
+    .source = {DAILY_ROW_KEYS},
     .open = adder_open,
     .process = process,
     .close = adder_close,

@@ -11,20 +11,9 @@
 #include "common/domain/period.h"
 #include "daemon/engine/partition.h"
 #include "daemon/jobs/daily_settlement.h"
+#include "daemon/jobs/key_sources.h"
 #include "daemon/jobs/reconciliation_checks.h"
 
-static const char BOUNDS_SQL[] =
-    "SELECT MIN(content_post_id), MAX(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ?";
-static const char ESTIMATE_SQL[] =
-    "EXPLAIN SELECT content_post_id FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] =
-    "SELECT MAX(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] =
-    "SELECT MIN(content_post_id) FROM member_content_watch_log"
-    " WHERE watched_date = ? AND content_post_id > ?";
 static const char FIND_LATE_SQL[] =
     "INSERT INTO late_content (target_date, content_post_id)"
     " SELECT watched_date, content_post_id FROM ("
@@ -332,8 +321,7 @@ static enum err judge(struct db *db, const struct run *run, struct detail *detai
 const struct step reconciliation_step = {
     .name = STEP_NAME,
     .unit = "logs",
-    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND_ALWAYS,
-               RANGE_FACTOR},
+    .source = {WATCH_LOG_KEYS, REACH_BEYOND_ALWAYS, RANGE_FACTOR},
     .repeated = true,
     .open = auditor_open,
     .process = process,

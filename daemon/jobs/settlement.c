@@ -8,20 +8,8 @@
 
 #include "common/domain/accrual.h"
 #include "daemon/jobs/daily_settlement.h"
+#include "daemon/jobs/key_sources.h"
 
-static const char BOUNDS_SQL[] =
-    "SELECT MIN(content_post_id), MAX(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ?";
-static const char ESTIMATE_SQL[] =
-    "EXPLAIN SELECT content_post_id FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ?"
-    " AND content_post_id > ? AND content_post_id <= ?";
-static const char LAST_BELOW_SQL[] =
-    "SELECT MAX(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id <= ?";
-static const char FIRST_ABOVE_SQL[] =
-    "SELECT MIN(content_post_id) FROM content_statistics"
-    " WHERE period = 'DAILY' AND statistics_date = ? AND content_post_id > ?";
 /* today: the DAILY row of the day. paid: the last settlement before it. then_: the DAILY row of that settlement's date. A content
  * that was parked may lack today's row, and one that was paid out of parking that of then: the latest row up to the date is
  * searched for these only. */
@@ -273,7 +261,7 @@ const struct step settlement_step = {
     .name = "settlement",
     .unit = "contents",
     .skip_hint = SKIP_HINT,
-    .source = {BOUNDS_SQL, ESTIMATE_SQL, LAST_BELOW_SQL, FIRST_ABOVE_SQL, REACH_BEYOND},
+    .source = {DAILY_ROW_KEYS, REACH_BEYOND},
     .open = page_open,
     .process = process,
     .close = page_close,
