@@ -19,12 +19,11 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct loop *loop = handle->data;
     loop->signals++;
-    control_stop(loop->control, loop->signals == 1 ? STOP_DRAIN : STOP_ABORT);
+    loop->stop(loop->context, loop->signals == 1 ? STOP_DRAIN : STOP_ABORT);
     progress_clear(&loop->progress);
     fprintf(stderr, "settlementd: %s: %s\n", strsignal(number),
             loop->signals == 1 ? "finishing the chunks that are running; once more rolls them back"
                                : "rolling back the chunks that are running");
-    loop->wake(loop->context);
     if (loop->signals == 2) uv_timer_start(&loop->cut, on_cut, CUT_AFTER_MS, CUT_AFTER_MS);
 }
 
@@ -103,7 +102,7 @@ enum err loop_init(struct loop *loop, const struct loop_options *options)
     *loop = (struct loop){
         .control = options->control,
         .quiet = options->quiet,
-        .wake = options->wake,
+        .stop = options->stop,
         .cut_off = options->cut_off,
         .context = options->context,
     };

@@ -20,7 +20,7 @@ struct loop {
     char shown_waiting[256];
     bool quiet;
     int signals;
-    void (*wake)(void *context);    /* the engine should look at the stop flag */
+    void (*stop)(void *context, enum stop stop);
     void (*cut_off)(void *context); /* cut the connections: even cancelling did not help */
     void *context;
 };
@@ -28,7 +28,7 @@ struct loop {
 struct loop_options {
     struct control *control;
     bool quiet;
-    void (*wake)(void *context);
+    void (*stop)(void *context, enum stop stop);
     void (*cut_off)(void *context);
     void *context;
 };

@@ -26,6 +26,17 @@ enum stop control_stopping(const struct control *control)
     return (enum stop)atomic_load(&control->stop);
 }
 
+void control_request_stop(struct control *control)
+{
+    atomic_store(&control->stop_requested, true);
+    control_stop(control, STOP_DRAIN);
+}
+
+bool control_stop_requested(const struct control *control)
+{
+    return atomic_load(&control->stop_requested);
+}
+
 void control_begin_step(struct control *control, const char *step, const char *unit, int64_t total,
                         int64_t inherited)
 {

@@ -25,7 +25,8 @@ struct board_view {
 };
 
 struct control {
-    _Atomic int stop; /* enum stop; only ever rises */
+    _Atomic int stop;            /* enum stop; only ever rises */
+    _Atomic bool stop_requested; /* somebody asked for this execution to stop, by request */
     pthread_mutex_t lock;
     struct board_view view;
 };
@@ -36,6 +37,9 @@ void control_done(struct control *control);
 /* Any thread. */
 void control_stop(struct control *control, enum stop stop);
 enum stop control_stopping(const struct control *control);
+/* Drains because a person asked for it, as opposed to a signal to the process. */
+void control_request_stop(struct control *control);
+bool control_stop_requested(const struct control *control);
 
 /* The engine's side. */
 void control_begin_step(struct control *control, const char *step, const char *unit, int64_t total,

@@ -14,6 +14,7 @@ struct conductor {
     struct engine *engine;
     const struct job *job;
     struct run run;
+    int64_t restarts; /* automatic ones in a row, this execution included */
     struct execution_result *result;
     const struct step *step;
     int64_t step_execution_id;
@@ -24,7 +25,8 @@ struct conductor {
     struct step_counts counts;
     int64_t skipped;
     void *shared;
-    bool again; /* see insist */
+    bool again;      /* see insist */
+    bool stop_asked; /* somebody set the execution STOPPING */
     enum err (*body)(struct db *db, void *context);
     struct execution_end end;
     enum err verdict;
@@ -84,7 +86,8 @@ static enum err begin_step(struct db *db, void *context)
     struct conductor *conductor = context;
     const char *name = conductor->step->name;
     int64_t instance = conductor->run.job_instance_id;
-    TRY(repository_hold_execution(db, conductor->run.job_execution_id));
+    TRY(repository_hold_execution(db, conductor->run.job_execution_id, &conductor->stop_asked));
+    if (conductor->stop_asked) return OK; /* nothing is begun any more */
     if (conductor->again) {
         enum batch_status status;
         enum err err = repository_find_step(db, conductor->run.job_execution_id, name,
@@ -115,7 +118,8 @@ static enum err end_step(struct db *db, void *context)
 static enum err judge(struct db *db, void *context)
 {
     struct conductor *conductor = context;
-    TRY(repository_hold_execution(db, conductor->run.job_execution_id));
+    bool stopping = false; /* too late: all that is left is to judge */
+    TRY(repository_hold_execution(db, conductor->run.job_execution_id, &stopping));
     conductor->verdict = conductor->step->judge(db, &conductor->run, &conductor->detail);
     /* A verdict is kept, whatever it says; only what the server could not do is done again. */
     enum err_class class = err_class(conductor->verdict);
@@ -164,6 +168,21 @@ static enum err prepare_step(struct conductor *conductor)
     return conductor->step->begin(conductor->engine->db, &conductor->run, &conductor->detail);
 }
 
+/* While workers are at it: has somebody asked for this execution to stop? A connection that was lost is made anew, so that the
+ * next look finds one; whatever else fails, there will be another look. */
+static void watch_for_stop(void *context)
+{
+    struct conductor *conductor = context;
+    struct engine *engine = conductor->engine;
+    bool asked = false;
+    if (control_stopping(engine->control) != STOP_NONE) return;
+    db_mark_metadata(engine->db, true);
+    enum err err = repository_stop_asked(engine->db, conductor->run.job_execution_id, &asked);
+    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(engine->db);
+    db_mark_metadata(engine->db, false);
+    if (err == OK && asked) control_request_stop(engine->control);
+}
+
 static enum err work_through(struct conductor *conductor)
 {
     struct engine *engine = conductor->engine;
@@ -173,7 +192,9 @@ static enum err work_through(struct conductor *conductor)
     control_begin_step(engine->control, step->name, step->unit, partitions->estimated_items,
                        partitions->done_items);
     TRY(insist(conductor, prepare_step));
-    const struct pool_task task = {step, &conductor->run, &engine->limits, partitions};
+    const struct pool_task task = {
+        step, &conductor->run, &engine->limits, partitions, watch_for_stop, conductor,
+    };
     TRY(pool_run(engine->pool, engine->db, &task, &conductor->detail));
     if (step->judge == NULL) return OK;
     TRY(transact(conductor, judge));
@@ -190,14 +211,42 @@ static void explain(struct conductor *conductor, enum err err)
                      err_text(err), db_error_number(db) == 0 ? "" : ": ", db_message(db));
 }
 
+static const char *why_stopped(enum end_cause cause, bool requested)
+{
+    if (requested) return "stopped on request; settlectl restart goes on from the checkpoints";
+    if (cause == CAUSE_SHUTDOWN)
+        return "stopped since its daemon was; the next daemon goes on from the checkpoints";
+    return "stopped by a signal; the same command goes on from the checkpoints";
+}
+
+static enum end_cause cause_of(const struct conductor *conductor, enum err err)
+{
+    if (err == OK) return CAUSE_NONE;
+    if (err == ERR_STOPPED)
+        return control_stop_requested(conductor->engine->control) ? CAUSE_PERSON
+                                                                  : conductor->engine->signal_cause;
+    enum err_class class = err_class(err);
+    return class == CLASS_TRANSACTION || class == CLASS_CONNECTION ? CAUSE_TRANSIENT
+                                                                   : CAUSE_PERMANENT;
+}
+
 /* From an error to the end that is recorded for it. */
 static struct execution_end end_of(struct conductor *conductor, enum err err, bool skipped)
 {
-    struct execution_end end = {STATUS_STARTED, STATUS_COMPLETED, EXIT_COMPLETED, ""};
+    struct execution_end end = {
+        .from = STATUS_STARTED,
+        .to = STATUS_COMPLETED,
+        .exit_code = EXIT_COMPLETED,
+        .exit_message = "",
+        .cause = cause_of(conductor, err),
+    };
+    end.restart =
+        restart_decide(&conductor->engine->restart, end.cause, conductor->restarts, retry_random());
     if (err == ERR_STOPPED) {
         end.to = STATUS_STOPPED;
         end.exit_code = EXIT_STOPPED;
-        end.exit_message = "stopped by a signal; the same command goes on from the checkpoints";
+        end.exit_message =
+            why_stopped(end.cause, control_stop_requested(conductor->engine->control));
     } else if (err != OK) {
         explain(conductor, err);
         end.to = STATUS_FAILED;
@@ -248,6 +297,10 @@ static enum err run_step(struct conductor *conductor, struct step_result *result
     if (err == OK) err = transact(conductor, begin_step);
     partition_plan_free(&conductor->plan);
     if (err != OK) return err;
+    if (conductor->stop_asked) {
+        control_request_stop(conductor->engine->control);
+        return ERR_STOPPED;
+    }
 
     result->run = true;
     err = work_through(conductor);
@@ -305,7 +358,12 @@ static enum err prepare_job(struct conductor *conductor)
 
 static enum err run_to_end(struct conductor *conductor)
 {
-    conductor->end = (struct execution_end){STATUS_STARTING, STATUS_STARTED, "UNKNOWN", ""};
+    conductor->end = (struct execution_end){
+        .from = STATUS_STARTING,
+        .to = STATUS_STARTED,
+        .exit_code = "UNKNOWN",
+        .exit_message = "",
+    };
     TRY(transact(conductor, set_execution));
     enum err err = insist(conductor, prepare_job);
     conductor->run.shared = conductor->shared;
@@ -329,6 +387,7 @@ enum err execution_run(struct engine *engine, const struct execution_request *re
                 .job_execution_id = launched->job_execution_id,
                 .began_at = launched->began_at,
                 .chunk_size = engine->limits.chunk_size},
+        .restarts = launched->restarts,
         .result = ret_result,
     };
     *ret_result = (struct execution_result){.job_execution_id = launched->job_execution_id};
@@ -339,6 +398,8 @@ enum err execution_run(struct engine *engine, const struct execution_request *re
                          (long long)launched->job_execution_id);
     ret_result->status = err == ERR_FENCED ? STATUS_UNKNOWN : conductor.end.to;
     ret_result->exit_code = conductor.end.exit_code;
+    ret_result->cause = conductor.end.cause;
+    ret_result->restart = conductor.end.restart;
     ret_result->elapsed_us = clock_monotonic_us(&clock_system) - began_us;
     if (err != OK) *detail = conductor.detail;
     return err;

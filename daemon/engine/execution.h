@@ -11,8 +11,10 @@ struct engine {
     struct db *db; /* the coordinator's */
     struct pool *pool;
     struct control *control;
-    const char *node_id;
     struct run_limits limits;
+    struct restart_policy restart;
+    enum end_cause
+        signal_cause; /* what it means when a signal stops it: CAUSE_PERSON or CAUSE_SHUTDOWN */
 };
 
 /* What became of a step in this execution. */
@@ -29,6 +31,8 @@ struct execution_result {
     int64_t job_execution_id;
     enum batch_status status;
     const char *exit_code;
+    enum end_cause cause; /* of an end that is not COMPLETED */
+    struct restart restart;
     struct step_result steps[STEP_LIMIT];
     int step_count;
     int64_t elapsed_us;

@@ -34,6 +34,7 @@ struct launcher {
 static bool is_alive(const struct launch_request *request, const char *node_id,
                      const struct node_state *state)
 {
+    if (request->runs_none && strcmp(request->node_id, node_id) == 0) return false;
     if (!state->known || !state->lease_valid) return false;
     return request->gone_node_id == NULL || strcmp(request->gone_node_id, node_id) != 0;
 }
@@ -74,6 +75,8 @@ static enum err deal_with_running(struct db *db, struct launcher *launcher, bool
         .job_instance_id = statement_i64(query, 1),
         .status = status_parse(statement_text(query, 2)),
         .node_id = owner_id,
+        .ours = strcmp(owner_id, launcher->request->node_id) == 0,
+        .policy = launcher->request->policy,
     };
     return recovery_fail_execution(db, &abandoned, &owner);
 }
@@ -102,6 +105,12 @@ static enum err check_earlier(struct db *db, struct launcher *launcher)
         answer->job_execution_id = id;
         return ERR_CLOSED;
     }
+    int64_t after = launcher->request->why.after_execution_id;
+    if (after != 0 && after != id)
+        return detail_set(&launcher->detail, ERR_REFUSED,
+                          "execution %lld of %s for %s is not the latest, that is %lld",
+                          (long long)after, launcher->request->job->name, launcher->request->date,
+                          (long long)id);
     if (strcmp(status, "FAILED") == 0 || strcmp(status, "STOPPED") == 0) return OK;
     return detail_set(&launcher->detail, ERR_REFUSED,
                       "execution %lld of %s for %s is %s and cannot be restarted", (long long)id,
@@ -126,21 +135,47 @@ static enum err decide(struct db *db, void *context)
     TRY(check_earlier(db, launcher));
     TRY(repository_new_execution(db, answer->job_instance_id, request->date, request->node_id,
                                  &answer->job_execution_id));
+    TRY(repository_set_provenance(db, answer->job_execution_id, answer->job_instance_id,
+                                  &request->why));
+    TRY(repository_restarts(db, answer->job_execution_id, &answer->restarts));
     return repository_began_at(db, answer->job_instance_id, answer->began_at);
 }
 
-enum err launch(struct db *db, const struct launch_request *request,
-                struct launch_answer *ret_answer, struct detail *detail)
+static enum err only_recover(struct db *db, void *context)
+{
+    struct launcher *launcher = context;
+    launcher->answer = (struct launch_answer){0};
+    launcher->detail = (struct detail){0};
+    TRY(db_run(db, NULL, LOCK_JOB_SQL, "s", launcher->request->job->name));
+    return recover_dead(db, launcher);
+}
+
+static enum err launch_transaction(struct db *db, const struct launch_request *request,
+                                   enum err (*body)(struct db *db, void *context),
+                                   struct launch_answer *ret_answer, struct detail *detail)
 {
     struct launcher launcher = {.request = request};
-    enum err err = db_transact(db, LAUNCH_ATTEMPTS, decide, &launcher);
+    enum err err = db_transact(db, LAUNCH_ATTEMPTS, body, &launcher);
     *ret_answer = launcher.answer;
     if (err == OK) return OK;
     if (launcher.detail.text[0] != '\0') {
         *detail = launcher.detail;
         return err;
     }
-    return detail_set(detail, err, "cannot launch %s for %s: %s%s%s", request->job->name,
-                      request->date, err_text(err), err == ERR_BUSY ? "" : ": ",
-                      err == ERR_BUSY ? "" : db_message(db));
+    return detail_set(detail, err, "cannot launch %s%s%s: %s%s%s", request->job->name,
+                      request->date == NULL ? "" : " for ",
+                      request->date == NULL ? "" : request->date, err_text(err),
+                      err == ERR_BUSY ? "" : ": ", err == ERR_BUSY ? "" : db_message(db));
+}
+
+enum err launch(struct db *db, const struct launch_request *request,
+                struct launch_answer *ret_answer, struct detail *detail)
+{
+    return launch_transaction(db, request, decide, ret_answer, detail);
+}
+
+enum err launch_recover(struct db *db, const struct launch_request *request,
+                        struct launch_answer *ret_answer, struct detail *detail)
+{
+    return launch_transaction(db, request, only_recover, ret_answer, detail);
 }

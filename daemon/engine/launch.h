@@ -11,13 +11,19 @@ struct launch_request {
     const char *date;
     const char *node_id;      /* of the process that asks */
     const char *gone_node_id; /* known to be dead although its lease is not over; NULL for none */
+    const struct restart_policy
+        *policy; /* for what dead processes left behind; NULL: no restarts */
+    bool
+        runs_none; /* the asking process runs none of the job: what is marked as its own was left behind */
+    struct provenance why; /* with after_execution_id set: only if that is still the latest */
 };
 
 struct launch_answer {
     int64_t
         job_execution_id; /* the new one; with ERR_CLOSED the one that closed the day; with ERR_BUSY the running one */
     int64_t job_instance_id;
-    bool restarted; /* the instance had executions before */
+    bool restarted;   /* the instance had executions before */
+    int64_t restarts; /* automatic ones in a row, this one included */
     char began_at[REPOSITORY_TIME];
     char owner_id[NODE_ID]; /* with ERR_BUSY: who runs it */
     struct node_state owner;
@@ -28,5 +34,10 @@ struct launch_answer {
  * ask again later. ERR_REFUSED, ERR_INVALID: with the reason in `detail`. */
 enum err launch(struct db *db, const struct launch_request *request,
                 struct launch_answer *ret_answer, struct detail *detail) MUST_CHECK;
+
+/* Deals with what dead processes left of the job, as a launch would, and launches nothing: each such execution becomes FAILED, and
+ * due for a restart where it may be. OK: no execution of the job is running. ERR_BUSY: one is, by a process that is alive. */
+enum err launch_recover(struct db *db, const struct launch_request *request,
+                        struct launch_answer *ret_answer, struct detail *detail) MUST_CHECK;
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/db/statement.h"
 #include "common/log.h"
 #include "daemon/engine/repository.h"
+#include "daemon/engine/retry.h"
 
 /* Partitions first: these locks wait for a chunk that is being committed right now, and after them nothing of the old epoch
  * can be. */
@@ -14,20 +15,46 @@ static const char FAIL_STEPS_SQL[] =
     " END_TIME = NOW(6), LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
     " WHERE JOB_EXECUTION_ID = ? AND STATUS IN ('STARTING', 'STARTED', 'STOPPING')";
 
+static void describe(const struct abandoned_execution *execution, const struct node_state *owner,
+                     char *ret_text, size_t size)
+{
+    if (execution->ours)
+        (void)text_format(ret_text, size,
+                          "the database could not be reached when it ended; the next execution "
+                          "goes on at the checkpoints");
+    else
+        (void)text_format(ret_text, size,
+                          "the process that ran it is gone (node %s%s%s); the next execution goes "
+                          "on at the checkpoints",
+                          execution->node_id, owner->known ? " on " : "", owner->host);
+}
+
 enum err recovery_fail_execution(struct db *db, const struct abandoned_execution *execution,
                                  const struct node_state *owner)
 {
     char message[512];
-    (void)text_format(
-        message, sizeof(message),
-        "the process that ran it is gone (node %s%s%s); the next execution goes on at the "
-        "checkpoints",
-        execution->node_id, owner->known ? " on " : "", owner->host);
+    enum end_cause cause = execution->status == STATUS_STOPPING ? CAUSE_PERSON
+                           : execution->ours                    ? CAUSE_TRANSIENT
+                                                                : CAUSE_CRASH;
+    int64_t restarts = 0;
+    describe(execution, owner, message, sizeof(message));
+    TRY(repository_restarts(db, execution->job_execution_id, &restarts));
+    struct restart restart = {0};
+    if (execution->policy != NULL)
+        restart = restart_decide(execution->policy, cause, restarts, retry_random());
     TRY(db_run(db, NULL, RAISE_EPOCHS_SQL, "i", execution->job_instance_id));
     TRY(db_run(db, NULL, FAIL_STEPS_SQL, "si", message, execution->job_execution_id));
-    const struct execution_end end = {execution->status, STATUS_FAILED, EXIT_FAILED, message};
+    const struct execution_end end = {
+        .from = execution->status,
+        .to = STATUS_FAILED,
+        .exit_code = EXIT_FAILED,
+        .exit_message = message,
+        .cause = cause,
+        .restart = restart,
+    };
     TRY(repository_set_execution(db, execution->job_execution_id, &end));
     log_event(LOG_LEVEL_WARN, "execution-recovered", message, "execution",
-              LOG_INT(execution->job_execution_id), NULL);
+              LOG_INT(execution->job_execution_id), "cause", end_cause_name(cause), "restarts",
+              LOG_INT(restarts), NULL);
     return OK;
 }

@@ -4,13 +4,16 @@
 #define DAEMON_ENGINE_RECOVERY_H
 
 #include "daemon/engine/node.h"
-#include "daemon/engine/state.h"
+#include "daemon/engine/restart.h"
 
-/* Inside the launch's transaction. `status` is what the execution has now. */
+/* Inside the launch's transaction. `status` is what the execution has now. When it is STOPPING it is not restarted: a person wanted
+ * it to stop. */
 struct abandoned_execution {
     int64_t job_execution_id, job_instance_id;
     enum batch_status status;
     const char *node_id; /* who ran it */
+    bool ours;           /* this process did, and could not record the end */
+    const struct restart_policy *policy;
 };
 enum err recovery_fail_execution(struct db *db, const struct abandoned_execution *execution,
                                  const struct node_state *owner) MUST_CHECK;

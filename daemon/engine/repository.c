@@ -33,13 +33,31 @@ static const char NEW_CONTEXT_SQL[] =
 static const char NEW_OWNER_SQL[] =
     "INSERT INTO job_execution_owner (job_execution_id, node_id, attempt)"
     " SELECT ?, ?, COUNT(*) FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?";
+static const char SET_PROVENANCE_SQL[] =
+    "UPDATE job_execution_owner SET started_for = ?, request_id = NULLIF(?, 0), slot_at = ?"
+    " WHERE job_execution_id = ?";
+static const char INHERIT_SQL[] =
+    "UPDATE job_execution_owner o JOIN job_execution_owner p ON p.job_execution_id = ?"
+    " SET o.request_id = p.request_id, o.slot_at = p.slot_at, o.restarts = p.restarts + ?"
+    " WHERE o.job_execution_id = ?";
+static const char CLEAR_RESTARTS_SQL[] =
+    "UPDATE job_execution_owner o"
+    " JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = o.job_execution_id"
+    " SET o.restart_at = NULL WHERE e.JOB_INSTANCE_ID = ? AND o.restart_at IS NOT NULL";
+static const char RESTARTS_SQL[] =
+    "SELECT restarts FROM job_execution_owner WHERE job_execution_id = ?";
+static const char SET_CAUSE_SQL[] =
+    "UPDATE job_execution_owner SET cause = ?,"
+    " restart_at = IF(?, NOW(6) + INTERVAL ? * 1000 MICROSECOND, NULL) WHERE job_execution_id = ?";
+static const char STOP_ASKED_SQL[] =
+    "SELECT STATUS = 'STOPPING' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?";
 static const char SET_EXECUTION_SQL[] =
-    "UPDATE BATCH_JOB_EXECUTION SET STATUS = ?, EXIT_CODE = ?, EXIT_MESSAGE = ?,"
+    "UPDATE BATCH_JOB_EXECUTION SET STATUS = IF(? AND STATUS = 'STOPPING', STATUS, ?), EXIT_CODE = ?, EXIT_MESSAGE = ?,"
     " START_TIME = COALESCE(START_TIME, NOW(6)), END_TIME = IF(?, NOW(6), NULL),"
     " LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
-    " WHERE JOB_EXECUTION_ID = ? AND STATUS = ?";
+    " WHERE JOB_EXECUTION_ID = ? AND STATUS IN (?, 'STOPPING')";
 static const char HOLD_EXECUTION_SQL[] =
-    "SELECT STATUS = 'STARTED' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ? FOR UPDATE";
+    "SELECT (STATUS = 'STARTED') + 2 * (STATUS = 'STOPPING') FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ? FOR UPDATE";
 static const char EXECUTION_ENDED_SQL[] =
     "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION"
     " WHERE JOB_EXECUTION_ID = ? AND STATUS = ? AND EXIT_MESSAGE = ?";
@@ -145,18 +163,51 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
 {
     ASSERT(status_may_follow(end->from, end->to));
     int64_t matched = 0;
-    TRY(db_run(db, &matched, SET_EXECUTION_SQL, "sssiis", status_name(end->to), end->exit_code,
-               end->exit_message, (int64_t)!status_is_running(end->to), execution_id,
+    bool running = status_is_running(end->to);
+    TRY(db_run(db, &matched, SET_EXECUTION_SQL, "isssiis", (int64_t)running, status_name(end->to),
+               end->exit_code, end->exit_message, (int64_t)!running, execution_id,
                status_name(end->from)));
-    return matched == 1 ? OK : ERR_FENCED;
+    if (matched != 1) return ERR_FENCED;
+    if (running) return OK;
+    return db_run(db, NULL, SET_CAUSE_SQL, "siii", end_cause_name(end->cause),
+                  (int64_t)end->restart.due, end->restart.after_ms, execution_id);
 }
 
-enum err repository_hold_execution(struct db *db, int64_t execution_id)
+enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t instance_id,
+                                   const struct provenance *provenance)
 {
-    int64_t started = 0;
-    enum err err = db_query_i64(db, &started, 0, HOLD_EXECUTION_SQL, "i", execution_id);
-    if (err == ERR_NOT_FOUND || (err == OK && started == 0)) return ERR_FENCED;
+    bool again = provenance->reason == FOR_RESTART || provenance->reason == FOR_RESUME;
+    TRY(db_run(db, NULL, SET_PROVENANCE_SQL, "sisi", started_for_name(provenance->reason),
+               provenance->request_id, provenance->slot_at, execution_id));
+    if (again)
+        TRY(db_run(db, NULL, INHERIT_SQL, "iii", provenance->after_execution_id,
+                   (int64_t)(provenance->reason == FOR_RESTART), execution_id));
+    return db_run(db, NULL, CLEAR_RESTARTS_SQL, "i", instance_id);
+}
+
+enum err repository_restarts(struct db *db, int64_t execution_id, int64_t *ret_restarts)
+{
+    enum err err = db_query_i64(db, ret_restarts, 0, RESTARTS_SQL, "i", execution_id);
+    if (err == ERR_NOT_FOUND) *ret_restarts = 0; /* an execution of another program */
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err repository_hold_execution(struct db *db, int64_t execution_id, bool *ret_stopping)
+{
+    enum { IS_STOPPING = 2 };
+    int64_t running = 0;
+    enum err err = db_query_i64(db, &running, 0, HOLD_EXECUTION_SQL, "i", execution_id);
+    if (err == ERR_NOT_FOUND || (err == OK && running == 0)) return ERR_FENCED;
+    *ret_stopping = running == IS_STOPPING;
     return err;
+}
+
+enum err repository_stop_asked(struct db *db, int64_t execution_id, bool *ret_asked)
+{
+    int64_t asked = 0;
+    TRY(db_query_i64(db, &asked, 0, STOP_ASKED_SQL, "i", execution_id));
+    *ret_asked = asked != 0;
+    return OK;
 }
 
 enum err repository_execution_ended(struct db *db, int64_t execution_id,

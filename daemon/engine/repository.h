@@ -4,7 +4,7 @@
 #define DAEMON_ENGINE_REPOSITORY_H
 
 #include "daemon/engine/job.h"
-#include "daemon/engine/state.h"
+#include "daemon/engine/restart.h"
 
 /* SERIALIZED_CONTEXT: the Java serialization of an empty HashMap in Base64. */
 extern const char REPOSITORY_EMPTY_CONTEXT[];
@@ -22,17 +22,37 @@ enum err repository_instance(struct db *db, const char *job_name, const char *da
 enum err repository_new_execution(struct db *db, int64_t instance_id, const char *date,
                                   const char *node_id, int64_t *ret_execution_id) MUST_CHECK;
 
+/* Why a new execution was started. RESTART and RESUME inherit the request, the slot and the restarts of `after_execution_id`, the
+ * one that they go on from; RESTART counts one more. No execution of the instance waits to be restarted after this. */
+struct provenance {
+    enum started_for reason;
+    int64_t after_execution_id; /* 0: whatever was before */
+    int64_t request_id;         /* 0: none */
+    const char *slot_at;        /* NULL: none */
+};
+enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t instance_id,
+                                   const struct provenance *provenance) MUST_CHECK;
+/* The automatic restarts in a row that this execution is the result of. */
+enum err repository_restarts(struct db *db, int64_t execution_id, int64_t *ret_restarts) MUST_CHECK;
+
 /* Sets the execution's status; running → running or running → an end, checked against `from` in the same statement: when
- * it is not what the table has, ERR_FENCED. Ends set END_TIME. */
+ * it is not what the table has, ERR_FENCED. STOPPING, which others set, counts as `from`, and stays until an end. Ends set
+ * END_TIME, their cause, and when they are restarted. */
 struct execution_end {
     enum batch_status from, to;
     const char *exit_code, *exit_message;
+    enum end_cause cause;
+    struct restart restart;
 };
 enum err repository_set_execution(struct db *db, int64_t execution_id,
                                   const struct execution_end *end) MUST_CHECK;
 
-/* Locks the execution's row; ERR_FENCED unless it is still STARTED: another process may have recovered it. */
-enum err repository_hold_execution(struct db *db, int64_t execution_id) MUST_CHECK;
+/* Locks the execution's row; ERR_FENCED unless it is still STARTED or STOPPING: another process may have recovered it. */
+enum err repository_hold_execution(struct db *db, int64_t execution_id,
+                                   bool *ret_stopping) MUST_CHECK;
+
+/* Whether somebody has asked the execution to stop. Takes no lock. */
+enum err repository_stop_asked(struct db *db, int64_t execution_id, bool *ret_asked) MUST_CHECK;
 
 /* True when the execution has exactly this end: what a transaction whose reply was lost would have left. */
 enum err repository_execution_ended(struct db *db, int64_t execution_id,

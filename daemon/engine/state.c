@@ -46,6 +46,34 @@ bool status_may_follow(enum batch_status from, enum batch_status to)
     return (moves[from] & MAY(to)) != 0;
 }
 
+const char *started_for_name(enum started_for reason)
+{
+    static const char *const words[STARTED_FOR_COUNT] = {
+        [FOR_COMMAND] = "COMMAND", [FOR_SLOT] = "SLOT",     [FOR_REQUEST] = "REQUEST",
+        [FOR_RESTART] = "RESTART", [FOR_RESUME] = "RESUME",
+    };
+    ASSERT(reason < STARTED_FOR_COUNT);
+    return words[reason];
+}
+
+static const char *const causes[END_CAUSE_COUNT] = {
+    [CAUSE_NONE] = "NONE",   [CAUSE_TRANSIENT] = "TRANSIENT", [CAUSE_PERMANENT] = "PERMANENT",
+    [CAUSE_CRASH] = "CRASH", [CAUSE_SHUTDOWN] = "SHUTDOWN",   [CAUSE_PERSON] = "PERSON",
+};
+
+const char *end_cause_name(enum end_cause cause)
+{
+    ASSERT(cause < END_CAUSE_COUNT);
+    return causes[cause];
+}
+
+enum end_cause end_cause_parse(const char *name)
+{
+    for (int i = 0; i < END_CAUSE_COUNT; i++)
+        if (strcmp(causes[i], name) == 0) return (enum end_cause)i;
+    return CAUSE_NONE;
+}
+
 enum batch_status status_worse(enum batch_status a, enum batch_status b)
 {
     enum batch_status higher = a > b ? a : b;

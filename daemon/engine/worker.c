@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "daemon/engine/retry.h"
 
-enum { CANCEL_AGAIN_MS = 100 };
+enum { CANCEL_AGAIN_MS = 100, WATCH_MS = 1000 };
 
 struct worker {
     struct pool *pool;
@@ -242,7 +242,11 @@ enum err pool_new(const struct pool_options *options, struct pool **ret_pool, st
     (void)text_format(pool->node_id, sizeof(pool->node_id), "%s", options->node_id);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->done, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->done, &attributes);
+    pthread_condattr_destroy(&attributes);
     pool->workers = calloc((size_t)options->threads, sizeof(*pool->workers));
     pool->worker_count = pool->workers == NULL ? 0 : options->threads;
     enum err err = pool->workers == NULL ? ERR_MEMORY : start_workers(pool, options->db, detail);
@@ -297,15 +301,25 @@ static void cancel_statements(struct pool *pool, struct db *db)
     }
 }
 
-/* Until the last worker is done, or until it is time to cancel what workers have begun since. */
-static void wait_a_moment(struct pool *pool)
+/* Until the last worker is done or somebody wakes the pool, at most so long. True when the time was over. */
+static bool wait_at_most(struct pool *pool, int64_t ms)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += CANCEL_AGAIN_MS * 1000000;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    (void)pthread_cond_timedwait(&pool->done, &pool->lock, &until);
+    return pthread_cond_timedwait(&pool->done, &pool->lock, &until) == ETIMEDOUT;
+}
+
+/* Called with the lock held, and without it calls whoever watches: that may take a while. */
+static void watch(struct pool *pool, const struct pool_task *task)
+{
+    if (task->watch == NULL) return;
+    pthread_mutex_unlock(&pool->lock);
+    task->watch(task->watch_context);
+    pthread_mutex_lock(&pool->lock);
 }
 
 static enum err fill_queue(struct pool *pool, const struct pool_task *task)
@@ -334,9 +348,9 @@ enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task
     while (err == OK && (pool->queue_count > 0 || pool->busy_count > 0)) {
         if (control_stopping(pool->control) == STOP_ABORT) {
             cancel_statements(pool, db);
-            wait_a_moment(pool);
-        } else {
-            pthread_cond_wait(&pool->done, &pool->lock);
+            (void)wait_at_most(pool, CANCEL_AGAIN_MS);
+        } else if (wait_at_most(pool, WATCH_MS)) {
+            watch(pool, task);
         }
     }
     pool->task = NULL;

@@ -32,6 +32,9 @@ struct pool_task {
     const struct run *run;
     const struct run_limits *limits;
     struct partition_list *partitions;
+    /* Called about once a second, on the coordinator's thread and connection, while the workers are at it. */
+    void (*watch)(void *context);
+    void *watch_context;
 };
 
 /* Works through all partitions and returns when no worker is busy any more: OK when all are COMPLETED; ERR_STOPPED; ERR_FENCED

@@ -21,7 +21,7 @@ static const char *const EXECUTIONS_SQL[] = {
     " (1, 'targetDate', 'java.lang.String', '2026-07-01', 'Y'),"
     " (3, 'targetDate', 'java.lang.String', '2026-07-01', 'Y'),"
     " (3, 'a', 'java.lang.String', NULL, 'N')",
-    "INSERT INTO job_execution_owner VALUES (3, 'node-3', 2)",
+    "INSERT INTO job_execution_owner (job_execution_id, node_id, attempt) VALUES (3, 'node-3', 2)",
 };
 
 /* The manager of a running step knows nothing yet; that of a finished one has its workers' sums. */

@@ -37,10 +37,12 @@ static enum err launch_as(struct db *db, const struct launch_request *request,
 
 static void add_node(struct harness *harness, const char *id, int lease_s)
 {
-    enum err err = db_run(harness_db(harness), NULL,
-                          "INSERT INTO node VALUES (?, 'somewhere', 42, '1', 'RUN', NOW(6), NOW(6),"
-                          " NOW(6) + INTERVAL ? SECOND)",
-                          "si", id, (int64_t)lease_s);
+    enum err err =
+        db_run(harness_db(harness), NULL,
+               "INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at,"
+               " lease_until) VALUES (?, 'somewhere', 42, '1', 'RUN', NOW(6), NOW(6),"
+               " NOW(6) + INTERVAL ? SECOND)",
+               "si", id, (int64_t)lease_s);
     ck_assert_msg(err == OK, "%s", db_message(harness_db(harness)));
 }
 
@@ -63,7 +65,7 @@ static int64_t executions(struct harness *harness, const char *condition)
 START_TEST(a_first_launch_makes_instance_and_execution)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request request = {&test_job, DATE, ME, NULL};
+    const struct launch_request request = {.job = &test_job, .date = DATE, .node_id = ME};
     struct launch_answer answer;
     struct detail detail;
     ck_assert_int_eq(launch_as(harness_db(harness), &request, &answer, &detail), OK);
@@ -111,7 +113,7 @@ START_TEST(an_instance_is_launched_again_by_spring_batchs_rules)
 {
     const struct again_case *wanted = &again_cases[_i];
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request request = {&test_job, DATE, ME, NULL};
+    const struct launch_request request = {.job = &test_job, .date = DATE, .node_id = ME};
     struct launch_answer first, second;
     struct detail detail;
     ck_assert_int_eq(launch_as(harness_db(harness), &request, &first, &detail), OK);
@@ -136,7 +138,7 @@ END_TEST
 START_TEST(an_earlier_execution_can_decide)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request request = {&test_job, DATE, ME, NULL};
+    const struct launch_request request = {.job = &test_job, .date = DATE, .node_id = ME};
     struct launch_answer first, second, third;
     struct detail detail;
     ck_assert_int_eq(launch_as(harness_db(harness), &request, &first, &detail), OK);
@@ -154,8 +156,8 @@ static const char *const running_words[] = {"STARTING", "STARTED", "STOPPING"};
 START_TEST(a_process_that_is_alive_is_left_alone)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request theirs = {&test_job, DATE, OTHER, NULL};
-    const struct launch_request mine = {&test_job, "2026-07-02", ME, NULL};
+    const struct launch_request theirs = {.job = &test_job, .date = DATE, .node_id = OTHER};
+    const struct launch_request mine = {.job = &test_job, .date = "2026-07-02", .node_id = ME};
     struct launch_answer first, second;
     struct detail detail;
     add_node(harness, OTHER, 60);
@@ -201,8 +203,11 @@ enum death { LEASE_OVER, NO_ROW, KNOWN_TO_BE_GONE };
 START_TEST(what_a_dead_process_left_behind_is_failed_and_fenced)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request theirs = {&test_job, DATE, OTHER, NULL};
-    const struct launch_request mine = {&test_job, DATE, ME, _i == KNOWN_TO_BE_GONE ? OTHER : NULL};
+    const struct launch_request theirs = {.job = &test_job, .date = DATE, .node_id = OTHER};
+    const struct launch_request mine = {.job = &test_job,
+                                        .date = DATE,
+                                        .node_id = ME,
+                                        .gone_node_id = _i == KNOWN_TO_BE_GONE ? OTHER : NULL};
     struct launch_answer first, second;
     struct detail detail;
     if (_i != NO_ROW) add_node(harness, OTHER, _i == LEASE_OVER ? -1 : 60);
@@ -241,7 +246,7 @@ END_TEST
 START_TEST(what_another_program_runs_is_refused)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request request = {&test_job, DATE, ME, NULL};
+    const struct launch_request request = {.job = &test_job, .date = DATE, .node_id = ME};
     struct launch_answer first, second;
     struct detail detail;
     ck_assert_int_eq(launch_as(harness_db(harness), &request, &first, &detail), OK);
@@ -276,7 +281,8 @@ START_TEST(of_many_launches_at_once_one_wins)
     add_node(harness, ME, 60);
     for (int i = 0; i < LAUNCHERS; i++) {
         launchers[i].db = harness_connect(harness);
-        launchers[i].request = (struct launch_request){&test_job, DATE, ME, NULL};
+        launchers[i].request =
+            (struct launch_request){.job = &test_job, .date = DATE, .node_id = ME};
     }
     for (int i = 0; i < LAUNCHERS; i++)
         ck_assert_int_eq(pthread_create(&launchers[i].thread, NULL, launch_in_thread,
@@ -337,7 +343,9 @@ START_TEST(days_are_settled_in_their_order)
 {
     const struct day_case *day = &day_cases[_i];
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
-    const struct launch_request request = {&daily_settlement_job, day->date, ME, NULL};
+    const struct launch_request request = {.job = &daily_settlement_job,
+                                           .date = day->date,
+                                           .node_id = ME};
     struct launch_answer answer;
     struct detail detail;
     for (size_t i = 0; i < COUNT_OF(day->setup) && day->setup[i] != NULL; i++)

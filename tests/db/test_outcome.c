@@ -80,7 +80,10 @@ START_TEST(a_claim_that_waited_too_long_is_tried_again)
     struct holder holder;
     db_options.lock_wait_s = 1;
     const struct pool_options options = {&db_options, 1, &tiny->control, TINY_NODE};
-    const struct pool_task task = {&tiny_step, &tiny->run, &tiny->limits, &tiny->partitions};
+    const struct pool_task task = {.step = &tiny_step,
+                                   .run = &tiny->run,
+                                   .limits = &tiny->limits,
+                                   .partitions = &tiny->partitions};
     ck_assert_int_eq(pool_new(&options, &pool, &detail), OK);
     hold_partition(&holder, tiny, false);
     enum err err = pool_run(pool, harness_db(tiny->harness), &task, &detail);

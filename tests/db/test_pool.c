@@ -51,7 +51,10 @@ static enum err run_pool(struct tiny *tiny, int threads, struct detail *detail)
     struct pool *pool = NULL;
     const struct pool_options options = {harness_options(tiny->harness), threads, &tiny->control,
                                          TINY_NODE};
-    const struct pool_task task = {&tiny_step, &tiny->run, &tiny->limits, &tiny->partitions};
+    const struct pool_task task = {.step = &tiny_step,
+                                   .run = &tiny->run,
+                                   .limits = &tiny->limits,
+                                   .partitions = &tiny->partitions};
     enum err err = pool_new(&options, &pool, detail);
     ck_assert_msg(err == OK, "%s", detail->text);
     err = pool_run(pool, harness_db(tiny->harness), &task, detail);
@@ -270,7 +273,10 @@ START_TEST(an_abort_cancels_a_statement_that_waits)
     pthread_t thread;
     db_options.lock_wait_s = 60;
     const struct pool_options options = {&db_options, 2, &tiny->control, TINY_NODE};
-    const struct pool_task task = {&tiny_step, &tiny->run, &tiny->limits, &tiny->partitions};
+    const struct pool_task task = {.step = &tiny_step,
+                                   .run = &tiny->run,
+                                   .limits = &tiny->limits,
+                                   .partitions = &tiny->partitions};
     tiny->hook = (struct tiny_hook){want_hot_row, &aborter};
     rival_execute(rival, "START TRANSACTION");
     rival_execute(rival, "UPDATE test_hot SET n = 7 WHERE id = 1");

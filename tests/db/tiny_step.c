@@ -121,7 +121,10 @@ static void make_data(struct tiny *tiny, int64_t keys)
 
 static enum err create_execution(struct db *db, struct tiny *tiny)
 {
-    const struct execution_end started = {STATUS_STARTING, STATUS_STARTED, "UNKNOWN", ""};
+    const struct execution_end started = {.from = STATUS_STARTING,
+                                          .to = STATUS_STARTED,
+                                          .exit_code = "UNKNOWN",
+                                          .exit_message = ""};
     TRY(repository_new_execution(db, tiny->run.job_instance_id, TINY_DATE, TINY_NODE,
                                  &tiny->run.job_execution_id));
     return repository_set_execution(db, tiny->run.job_execution_id, &started);
@@ -140,7 +143,10 @@ static enum err create_first(struct db *db, void *context)
 static enum err create_next(struct db *db, void *context)
 {
     struct tiny *tiny = context;
-    const struct execution_end failed = {STATUS_STARTED, STATUS_FAILED, EXIT_FAILED, ""};
+    const struct execution_end failed = {.from = STATUS_STARTED,
+                                         .to = STATUS_FAILED,
+                                         .exit_code = EXIT_FAILED,
+                                         .exit_message = ""};
     TRY(repository_set_execution(db, tiny->run.job_execution_id, &failed));
     return create_execution(db, tiny);
 }
