@@ -39,6 +39,13 @@ struct config_lease {
     int heartbeat_s, ttl_s;
 };
 
+/* The daily job that purges job metadata. */
+struct config_housekeeping {
+    bool enabled;
+    char cron[128]; /* in the business zone */
+    int keep_days;
+};
+
 struct config_job {
     char name[64], cron[128], timezone[64];
     enum misfire_policy misfire;
@@ -54,6 +61,7 @@ struct config {
     struct config_retry retry;
     struct config_lease lease;
     int64_t skip_limit; /* settlement.skip_limit */
+    struct config_housekeeping housekeeping;
     struct config_job jobs[CONFIG_JOBS];
     int job_count;
     int log_level; /* enum log_level */

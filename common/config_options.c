@@ -103,6 +103,11 @@ static const struct config_option options[] = {
 
     NUMBER(config, skip_limit, "settlement.skip_limit", "1000", 0, COUNT_LIMIT),
 
+    TRUTH(config, housekeeping.enabled, "housekeeping.enabled", "true"),
+    CHECKED(config, housekeeping.cron, "housekeeping.cron", "30 3 * * *",
+            config_accepts_cron, CRON_WANTED),
+    NUMBER(config, housekeeping.keep_days, "housekeeping.keep_days", "90", 1, 36500),
+
     CHECKED(config_job, name, "jobs.name", "daily-settlement",
             config_accepts_job_name, JOB_NAME_WANTED),
     CHECKED(config_job, cron, "jobs.cron", "10 0 * * *", config_accepts_cron, CRON_WANTED),

@@ -34,6 +34,9 @@ START_TEST(defaults_are_those_of_the_design)
     ck_assert_int_eq(config.lease.heartbeat_s, 5);
     ck_assert_int_eq(config.lease.ttl_s, 20);
     ck_assert_int_eq(config.skip_limit, 1000);
+    ck_assert(config.housekeeping.enabled);
+    ck_assert_str_eq(config.housekeeping.cron, "30 3 * * *");
+    ck_assert_int_eq(config.housekeeping.keep_days, 90);
     ck_assert_int_eq(config.job_count, 1);
     ck_assert_str_eq(config.jobs[0].name, "daily-settlement");
     ck_assert_str_eq(config.jobs[0].cron, "10 0 * * *");
@@ -84,6 +87,7 @@ START_TEST(values_are_read)
         "workers = { threads = 4; partition_items = 5000000000; chunk_size = 0000000000020 };\n"
         "lease: { heartbeat_s = 10L; }\n"
         "settlement: { skip_limit = 3000000000L; };\n"
+        "housekeeping: { enabled = false; cron = \"@weekly\"; keep_days = 400; };\n"
         "/* @include \"x\" 99999999999 */ // \"\n"
         "jobs = ( { name = \"one\"; cron = \"@daily\"; misfire = \"skip\"; enabled = false; },\n"
         "         { name = \"two-2\"; timezone = \"UTC\"; catchup_max = 3660; } );\n"
@@ -102,6 +106,9 @@ START_TEST(values_are_read)
     ck_assert_int_eq(config.workers.partition_items, 5000000000);
     ck_assert_int_eq(config.lease.heartbeat_s, 10);
     ck_assert_int_eq(config.skip_limit, 3000000000);
+    ck_assert(!config.housekeeping.enabled);
+    ck_assert_str_eq(config.housekeeping.cron, "@weekly");
+    ck_assert_int_eq(config.housekeeping.keep_days, 400);
     ck_assert_int_eq(config.job_count, 2);
     ck_assert_str_eq(config.jobs[0].name, "one");
     ck_assert_str_eq(config.jobs[0].cron, "@daily");
@@ -199,6 +206,8 @@ static const struct {
     {"lease: { heartbeat_s = 0; };", "from 1 to 3600"},
     {"lease: { ttl_s = 1; };", "from 2 to 86400"},
     {"settlement: { skip_limit = -1; };", "from 0 to"},
+    {"housekeeping: { keep_days = 0; };", "from 1 to 36500"},
+    {"housekeeping: { cron = \"daily\"; };", "housekeeping.cron is the text \"daily\"; write five"},
     {"jobs = ( { catchup_max = 0; } );",
      "jobs.catchup_max is the number 0; write a whole number "
      "from 1 to 3660"},
@@ -329,6 +338,8 @@ START_TEST(numbers_are_accepted_at_both_bounds)
         {"workers: { partition_items = 1000000000000000; };", true},
         {"workers: { partition_items = 1000000000000001; };", false},
         {"settlement: { skip_limit = 0; };", true},
+        {"housekeeping: { keep_days = 36500; };", true},
+        {"housekeeping: { keep_days = 36501; };", false},
         {"retry: { transaction_limit = 100; restart_limit = 0; };", true},
         {"retry: { backoff_ms = 1000; };", true},
         {"retry: { backoff_ms = 1001; };", false},
