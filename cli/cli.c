@@ -46,8 +46,15 @@ enum err cli_db_failed(const struct db *db, enum err err, const char *doing, str
 
 enum err cli_open_db(struct cli *cli, struct db **ret_db, struct detail *detail)
 {
+    return cli_open_db_for_long(cli, 0, ret_db, detail);
+}
+
+enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db **ret_db,
+                              struct detail *detail)
+{
     struct db_options options;
     TRY(db_options_init(&cli->config, &options, detail));
+    options.statement_timeout_s = answer_timeout_s;
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(db_open(&options, &db, detail));
 

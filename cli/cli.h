@@ -42,6 +42,10 @@ enum err cli_db_failed(const struct db *db, enum err err, const char *doing, str
 /* Connects, and makes sure that the schema is the one that this program needs. Free with db_free or db_cleanup. */
 enum err cli_open_db(struct cli *cli, struct db **ret_db, struct detail *detail) MUST_CHECK;
 
+/* The same for commands that stay connected for long: a server that does not answer for `answer_timeout_s` counts as lost. */
+enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db **ret_db,
+                              struct detail *detail) MUST_CHECK;
+
 /* The same for commands that only read: everything that is read on this connection is of one moment. */
 enum err cli_open_snapshot(struct cli *cli, struct db **ret_db, struct detail *detail) MUST_CHECK;
 

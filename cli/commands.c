@@ -24,6 +24,40 @@ static const struct cli_command commands[] = {
      "loaded\n"
      "twice.\n",
      false, cli_import},
+    {"run", "JOB --date D [--wait [--timeout SECONDS]] [--reason TEXT]",
+     "Ask a daemon to run a job for a business day",
+     "Stores a request and waits until a daemon answers it, which takes about a second. A request\n"
+     "that no daemon answers within 10 s is taken back, and the command ends with 4. --wait follows\n"
+     "the progress to the end and ends with the job's result; with --timeout at most that long,\n"
+     "then with 4. An interrupt (Ctrl-C) ends the waiting, not the work. A day that is closed is\n"
+     "answered with 0 and the execution that closed it. --reason is kept with the request.\n",
+     false, cli_run},
+    {"backfill", "JOB --from D --to D [--wait [--timeout SECONDS]] [--reason TEXT]",
+     "Ask a daemon to run a job for each day of a range",
+     "Runs the days from --from to --to, both included, in order, one after the other. Days that are\n"
+     "closed are passed over. With --wait there is a line for each day. Stopping the execution that\n"
+     "runs for it (settlectl stop) ends the backfill; the days that were closed stay closed.\n",
+     false, cli_backfill},
+    {"stop", "EXECUTION [--wait [--timeout SECONDS]] [--reason TEXT]",
+     "Ask a daemon to stop an execution",
+     "The chunks that run are finished, then the execution is STOPPED, and stays so until somebody\n"
+     "restarts it. --wait waits until it has ended.\n",
+     false, cli_stop},
+    {"restart", "EXECUTION [--wait [--timeout SECONDS]] [--reason TEXT]",
+     "Ask a daemon to go on with an execution that failed or was stopped",
+     "A new execution of the same job instance goes on at the failed step, from its checkpoints.\n",
+     false, cli_restart},
+    {"abandon", "EXECUTION [--reason TEXT]", "Give an execution up for good",
+     "It is marked ABANDONED and is not restarted any more. Refused for a day that has logs: it\n"
+     "would leave a hole.\n",
+     false, cli_abandon},
+    {"pause", "JOB [--reason TEXT]", "Hold a job's schedule",
+     "Slots that come due are held, with who and why. What runs goes on, and what is asked for with\n"
+     "`settlectl run` is run.\n",
+     false, cli_pause},
+    {"resume", "JOB [--reason TEXT]", "Let a paused schedule go on",
+     "Slots that were held are treated like missed ones: see misfire in the configuration.\n",
+     false, cli_resume},
     {"status", "", "What runs, what is settled, what waits",
      "Shows the last settled day, the latest execution of each job, the executions that run now "
      "with\n"

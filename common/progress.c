@@ -330,6 +330,12 @@ void progress_break(struct progress *progress, const char *why)
     if (progress->open) close_bar(progress, why);
 }
 
+void progress_drop(struct progress *progress)
+{
+    progress_clear(progress);
+    progress->open = false;
+}
+
 void progress_clear(struct progress *progress)
 {
     if (!progress->drawn) return;

@@ -65,6 +65,9 @@ void progress_end(struct progress *progress, int64_t done);
 /* Not finished: the bar stays where it stands, and `why` ("stopped", "failed") is written behind it. */
 void progress_break(struct progress *progress, const char *why);
 
+/* Not told at all: the bar is wiped from a terminal, and nothing is written anywhere. */
+void progress_drop(struct progress *progress);
+
 /* Wipes the line from a terminal, so that something else can be printed; the next update draws it again. */
 void progress_clear(struct progress *progress);
 

@@ -276,6 +276,20 @@ START_TEST(a_cleared_line_comes_back)
 }
 END_TEST
 
+START_TEST(a_dropped_bar_leaves_nothing_and_the_next_one_begins_afresh)
+{
+    struct display display;
+    display_begin(&display, true, false);
+    progress_begin(&display.progress, "one", 10, "rows");
+    progress_drop(&display.progress);
+    ck_assert(!display.progress.open);
+    ck_assert_str_eq(shown(&display), "\033[K");
+    progress_begin(&display.progress, "two", 10, "rows");
+    assert_shows(&display, "two");
+    display_done(&display);
+}
+END_TEST
+
 Suite *test_progress_suite(void)
 {
     const TTest *const tests[] = {
@@ -293,6 +307,7 @@ Suite *test_progress_suite(void)
         control_characters_in_a_label_are_replaced,
         a_new_bar_ends_the_one_before,
         a_cleared_line_comes_back,
+        a_dropped_bar_leaves_nothing_and_the_next_one_begins_afresh,
     };
     Suite *suite = suite_create("progress");
     TCase *cases = tcase_create("progress");
