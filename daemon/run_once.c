@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/engine/retry.h"
-#include "daemon/loop.h"
+#include "daemon/run_display.h"
 #include "daemon/run_report.h"
 #include "daemon/runner.h"
 #include "daemon/startup.h"
@@ -15,7 +15,7 @@ enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 250 };
 struct foreground {
     const struct run_once_options *options;
     struct runner runner;
-    struct loop loop;
+    struct run_display display;
     struct node *node;
     enum err err;
     struct detail detail;
@@ -107,7 +107,7 @@ static void conduct_in_thread(void *argument)
 {
     struct foreground *run = argument;
     run->err = conduct(run);
-    loop_finish(&run->loop);
+    run_display_finish(&run->display);
 }
 
 static int tell(struct foreground *run)
@@ -144,13 +144,13 @@ int run_once(const struct run_once_options *options)
     runner_init(&run.runner, &runner_options);
     explicit_bzero(db_options.password, sizeof(db_options.password));
 
-    const struct loop_options loop_options = {&run.runner.control, options->quiet, stop_run,
+    const struct run_display_options display_options = {&run.runner.control, options->quiet, stop_run,
                                               cut_connections, &run};
     uv_thread_t coordinator;
-    err = loop_init(&run.loop, &loop_options);
+    err = run_display_init(&run.display, &display_options);
     if (err == OK && uv_thread_create(&coordinator, conduct_in_thread, &run) != 0) err = ERR_MEMORY;
     if (err != OK) return fail_to_start(err, &run.detail);
-    loop_run(&run.loop);
+    run_display_run(&run.display);
     (void)uv_thread_join(&coordinator);
 
     int code = tell(&run);

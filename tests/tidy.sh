@@ -49,7 +49,7 @@ check_includes() {
     /^#[ ]*include[ ]*</ {
         only_in("mysql.h", "^common/db/")
         only_in("libconfig.h", "^common/config[a-z_]*\\.[ch]$")
-        only_in("uv.h", "^daemon/((loop|run_once)[a-z_]*|engine/worker[a-z_]*)\\.[ch]$")
+        only_in("uv.h", "^daemon/(loop|run_display)[a-z_]*\\.[ch]$")
     }
     /^#[ ]*include[ ]*"/ {
         split($0, parts, "\"")

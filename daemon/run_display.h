@@ -1,14 +1,14 @@
-/* The loop thread while a job runs in the foreground: signals and the progress display. It never runs SQL and never waits for the
- * engine; what it knows it copies from the control's board. */
-#ifndef DAEMON_LOOP_H
-#define DAEMON_LOOP_H
+/* The libuv loop while a job runs in the foreground: signals and the progress display. It never runs SQL and never waits
+ * for the engine; what it knows it copies from the control's board. */
+#ifndef DAEMON_RUN_DISPLAY_H
+#define DAEMON_RUN_DISPLAY_H
 
 #include <uv.h>
 
 #include "common/progress.h"
 #include "daemon/engine/control.h"
 
-struct loop {
+struct run_display {
     uv_loop_t uv;
     uv_signal_t interrupt, terminate, hangup;
     uv_timer_t draw, cut;
@@ -25,7 +25,7 @@ struct loop {
     void *context;
 };
 
-struct loop_options {
+struct run_display_options {
     struct control *control;
     bool quiet;
     void (*stop)(void *context, enum stop stop);
@@ -33,11 +33,12 @@ struct loop_options {
     void *context;
 };
 
-/* Prepares the loop; ERR_MEMORY when libuv cannot. */
-enum err loop_init(struct loop *loop, const struct loop_options *options) MUST_CHECK;
-/* Turns until loop_finish; then closes everything. */
-void loop_run(struct loop *loop);
+/* Prepares the display; ERR_MEMORY when libuv cannot. */
+enum err run_display_init(struct run_display *display,
+                          const struct run_display_options *options) MUST_CHECK;
+/* Turns until run_display_finish; then closes everything. */
+void run_display_run(struct run_display *display);
 /* The job is over. Any thread. */
-void loop_finish(struct loop *loop);
+void run_display_finish(struct run_display *display);
 
 #endif
