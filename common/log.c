@@ -19,6 +19,7 @@
 
 #include "common/clock.h"
 #include "common/config.h"
+#include "common/utf8.h"
 
 /* A line fits a pipe's atomic write, so that lines of several writers never mix. What does not fit
  * is cut, and said to be so in the room that is kept for it. */
@@ -129,28 +130,11 @@ static void close_with(struct line *line, const char *text)
     line->length += length;
 }
 
-/* Bytes of the well-formed UTF-8 character at `at`; 0 when there is none, or when it is a control
- * character (C1), which some terminals obey. */
-static size_t printable_length(const unsigned char *at)
-{
-    static const unsigned least[] = {0, 0, 0xA0, 0x800, 0x10000};
-    size_t length = at[0] < 0x80 ? 1 : (at[0] >> 5) == 6 ? 2 : (at[0] >> 4) == 14 ? 3 : 4;
-    if (length == 1) return at[0] >= 0x20 && at[0] != 0x7F ? 1 : 0;
-    if (length == 4 && (at[0] >> 3) != 30) return 0;
-    unsigned code = at[0] & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((at[i] >> 6) != 2) return 0;
-        code = code << 6 | (at[i] & 0x3Fu);
-    }
-    bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-    return code >= least[length] && code <= 0x10FFFF && !surrogate ? length : 0;
-}
-
 /* Quotes and backslashes matter only to who reads a quoted value. */
 static void add_escaped(struct line *line, const char *text, bool quoted)
 {
     for (const char *at = text; *at != '\0' && !line->cut;) {
-        size_t length = printable_length((const unsigned char *)at);
+        size_t length = utf8_printable(at);
         char escape[8];
         if (quoted && (*at == '"' || *at == '\\'))
             (void)text_format(escape, sizeof(escape), "\\%c", *at);
