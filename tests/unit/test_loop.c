@@ -239,11 +239,12 @@ END_TEST
 START_TEST(a_reload_before_ready_is_not_announced)
 {
     begin(&CALM);
+    listener_until(&world.manager, "EXTEND_TIMEOUT_USEC=10800000000");
     send_signal(SIGHUP);
     await_reloads(1);
     deal_with_reload(1);
     tell(MAILBOX_STARTING, "starting");
-    listener_until(&world.manager, "STATUS=starting");
+    ck_assert_str_eq(listener_next(&world.manager), "STATUS=starting\n");
     tell(MAILBOX_READY, "idle");
     ck_assert_str_eq(listener_next(&world.manager), "READY=1\nSTATUS=idle\n");
     end();
