@@ -75,6 +75,13 @@ static const struct cli_command commands[] = {
      "the\n"
      "same ones, from their checkpoints. Lower bounds are exclusive, upper bounds inclusive.\n",
      false, cli_show},
+    {"purge", "--older-than AGE [--dry-run]", "Delete job metadata that nobody needs any more",
+     "AGE is in days or weeks: 90d, 12w. Goes: job instances that ended longer ago, with their\n"
+     "executions, steps and partitions; requests, slots and dead processes of that age. Stays: the\n"
+     "last success of each job, what failed or was stopped and can still be restarted, and all\n"
+     "statistics, settlements and closed days. Works in small transactions beside everything else.\n"
+     "A daemon does the same each day: see housekeeping in the configuration.\n",
+     false, cli_purge},
     {"top",
      "--by views|watch-time|ad-views --period daily|weekly|monthly|yearly --date D [--limit N]",
      "List the contents with the most views, watch time or ad views",
