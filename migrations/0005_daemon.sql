@@ -90,30 +90,30 @@ JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID =
 LEFT JOIN BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND p.PARAMETER_NAME = 'targetDate'
 LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID;
 
--- One row for each execution that is marked as running: its step, how far it is, and whether its process is alive.
+-- One row for each execution that is marked as running: its step, how far it is by the plan's estimate, and whether its
+-- process is alive. Driven by the few executions that run, however long the history is.
 CREATE OR REPLACE VIEW job_running AS
 SELECT e.JOB_EXECUTION_ID AS job_execution_id, i.JOB_NAME AS job_name, p.PARAMETER_VALUE AS target_date,
-    e.STATUS AS status, e.START_TIME AS started_at, s.step_name AS step_name,
-    s.partitions AS partitions, s.partitions_completed AS partitions_completed,
-    s.read_count AS read_count, s.planned AS planned,
-    CAST(IF(s.planned > 0, LEAST(100, FLOOR(100 * s.read_count / s.planned)), NULL) AS SIGNED) AS percent,
+    e.STATUS AS status, e.START_TIME AS started_at, l.step_name AS step_name,
+    COUNT(q.partition_id) AS partitions, COALESCE(SUM(q.status = 'COMPLETED'), 0) AS partitions_completed,
+    COALESCE(SUM(q.read_count), 0) AS read_count, COALESCE(SUM(q.estimated_items), 0) AS planned,
+    CAST(FLOOR(100 * SUM(IF(q.status = 'COMPLETED', q.estimated_items, LEAST(q.read_count, q.estimated_items)))
+        / NULLIF(SUM(q.estimated_items), 0)) AS SIGNED) AS percent,
     o.node_id AS node_id, n.host AS host, n.pid AS pid, COALESCE(n.lease_until > UTC_TIMESTAMP(6), FALSE) AS alive
 FROM BATCH_JOB_EXECUTION e
 JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
 LEFT JOIN BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND p.PARAMETER_NAME = 'targetDate'
 LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID
 LEFT JOIN node n ON n.node_id = o.node_id
-LEFT JOIN (
-    SELECT q.job_instance_id, q.step_name, COUNT(*) AS partitions, SUM(q.status = 'COMPLETED') AS partitions_completed,
-        SUM(q.read_count) AS read_count, GREATEST(l.estimated_items, SUM(q.read_count)) AS planned
-    FROM step_plan l
-    JOIN step_partition q ON q.job_instance_id = l.job_instance_id AND q.step_name = l.step_name
-    WHERE l.planned_at = (SELECT MAX(m.planned_at) FROM step_plan m WHERE m.job_instance_id = l.job_instance_id)
-    GROUP BY q.job_instance_id, q.step_name
-) s ON s.job_instance_id = e.JOB_INSTANCE_ID
-WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING');
+LEFT JOIN step_plan l ON l.job_instance_id = e.JOB_INSTANCE_ID
+    AND l.planned_at = (SELECT MAX(m.planned_at) FROM step_plan m WHERE m.job_instance_id = e.JOB_INSTANCE_ID)
+LEFT JOIN step_partition q ON q.job_instance_id = l.job_instance_id AND q.step_name = l.step_name
+WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')
+GROUP BY e.JOB_EXECUTION_ID, i.JOB_NAME, p.PARAMETER_VALUE, e.STATUS, e.START_TIME, l.step_name, o.node_id, n.host, n.pid,
+    n.lease_until;
 
--- One row for each execution that failed, the message of the step that did it, and what a daemon will do about it.
+-- One row for each execution that failed: the step that did it, what was said, what a daemon will do about it, and whether
+-- a later execution of the instance has made up for it.
 CREATE OR REPLACE VIEW job_failure AS
 SELECT e.JOB_EXECUTION_ID AS job_execution_id, i.JOB_NAME AS job_name, p.PARAMETER_VALUE AS target_date,
     e.END_TIME AS ended_at, s.STEP_NAME AS step_name, e.EXIT_MESSAGE AS exit_message, o.cause AS cause,
@@ -124,6 +124,7 @@ FROM BATCH_JOB_EXECUTION e
 JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID
 LEFT JOIN BATCH_JOB_EXECUTION_PARAMS p ON p.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND p.PARAMETER_NAME = 'targetDate'
 LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID
-LEFT JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID AND s.STATUS = 'FAILED'
-    AND s.STEP_NAME NOT LIKE '%:partition%'
+LEFT JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID =
+    (SELECT MIN(f.STEP_EXECUTION_ID) FROM BATCH_STEP_EXECUTION f WHERE f.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID
+        AND f.STATUS = 'FAILED' AND f.STEP_NAME NOT LIKE '%:partition%')
 WHERE e.STATUS = 'FAILED';
