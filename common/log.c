@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@
 enum { LINE_SIZE = PIPE_BUF, LINE_RESERVE = 32, FIELDS_MAX = 24, FIELD_SIZE = 1280 };
 
 static const char CUT[] = " cut=true";
+static const char ID_NAMESPACE[] = "settlementd:event:";
 static const char JOURNAL_SOCKET[] = "/run/systemd/journal/socket";
 
 static const struct {
@@ -220,6 +222,17 @@ static void write_to_stderr(enum log_level level, const char *event, const char 
         continue;
 }
 
+void log_message_id(const char *event, char ret_id[LOG_MESSAGE_ID])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char text[256];
+    ASSERT(text_format(text, sizeof(text), "%s%s", ID_NAMESPACE, event));
+    int hashed = EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
+    ASSERT(hashed == 1);
+    for (size_t i = 0; i < (LOG_MESSAGE_ID - 1) / 2; i++)
+        (void)text_format(ret_id + 2 * i, 3, "%02x", digest[i]);
+}
+
 /* The journal keeps values as they are, of any length; a field is cut only to keep the memory
  * bounded. Names become what the journal allows: capitals, digits and '_'. */
 static struct iovec journal_field(char *buffer, size_t size, const char *name, const char *value)
@@ -236,8 +249,9 @@ static struct iovec journal_field(char *buffer, size_t size, const char *name, c
 static bool write_to_journal(enum log_level level, const char *event, const char *message,
                              const struct fields *fields)
 {
-    enum { OWN_FIELDS = 3 };
+    enum { OWN_FIELDS = 4 };
     char values[FIELDS_MAX][FIELD_SIZE], priority[32], event_field[128];
+    char id[LOG_MESSAGE_ID], id_field[64];
     struct iovec vectors[OWN_FIELDS + FIELDS_MAX];
     struct line line = {.length = 0};
     add_text(&line, "MESSAGE=");
@@ -249,6 +263,8 @@ static bool write_to_journal(enum log_level level, const char *event, const char
     vectors[1] =
         journal_field(priority, sizeof(priority), "PRIORITY", LOG_INT(levels[level].priority));
     vectors[2] = journal_field(event_field, sizeof(event_field), "EVENT", event);
+    log_message_id(event, id);
+    vectors[3] = journal_field(id_field, sizeof(id_field), "MESSAGE_ID", id);
     for (int i = 0; i < fields->count; i++) {
         const struct field *field = &fields->list[i];
         vectors[OWN_FIELDS + i] =

@@ -196,16 +196,48 @@ START_TEST(the_journal_gets_fields_when_stderr_is_connected_to_it)
     log_event(LOG_LEVEL_WARN, "step-failed", "the \"step\" failed", "step", "settlement",
               "job_execution", "17", "error-code", "a\nb", NULL);
     ck_assert_ptr_null(next_line());
-    ck_assert_str_eq(sent,
-                     "MESSAGE=the \"step\" failed step=settlement job_execution=17 "
-                     "error-code=\"a\\nb\"\n"
-                     "PRIORITY=4\nEVENT=step-failed\nSTEP=settlement\nJOB_EXECUTION=17\n"
-                     "ERROR_CODE=a\nb\n");
+    ck_assert_str_eq(
+        sent,
+        "MESSAGE=the \"step\" failed step=settlement job_execution=17 "
+        "error-code=\"a\\nb\"\n"
+        "PRIORITY=4\nEVENT=step-failed\n"
+        "MESSAGE_ID=7897def64f9052994f091d5db93bd793\nSTEP=settlement\nJOB_EXECUTION=17\n"
+        "ERROR_CODE=a\nb\n");
     static const char *const priorities[] = {"PRIORITY=3", "PRIORITY=4", "PRIORITY=6"};
     for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_INFO; i++) {
         log_event((enum log_level)i, "e", "m", NULL);
         ck_assert_ptr_nonnull(strstr(sent, priorities[i]));
     }
+}
+END_TEST
+
+/* Computed with sha256sum: the ids are written down in rules of people's log systems. */
+START_TEST(an_event_has_the_same_id_for_ever)
+{
+    static const struct {
+        const char *event, *id;
+    } cases[] = {
+        {"day-not-over", "2952ac4b65c0b436b31495db8ce9094d"},
+        {"step-ended", "59985cf695a2f3a1138265879e2a55f0"},
+        {"", "d44acb58e4373e10cee304910e1feae7"},
+    };
+    for (size_t n = 0; n < COUNT_OF(cases); n++) {
+        char id[LOG_MESSAGE_ID];
+        log_message_id(cases[n].event, id);
+        ck_assert_str_eq(id, cases[n].id);
+    }
+}
+END_TEST
+
+START_TEST(the_journal_gets_the_fields_that_people_filter_by)
+{
+    journal_listens(true);
+    log_event(LOG_LEVEL_INFO, "step-ended", "the step ended", "job", "daily-settlement",
+              "execution", "17", "step", "settlement", "partition", "3", NULL);
+    static const char *const fields[] = {"\nJOB=daily-settlement\n", "\nEXECUTION=17\n",
+                                         "\nSTEP=settlement\n", "\nPARTITION=3\n"};
+    for (size_t n = 0; n < COUNT_OF(fields); n++)
+        ck_assert_ptr_nonnull(strstr(sent, fields[n]));
 }
 END_TEST
 
@@ -297,6 +329,8 @@ Suite *test_log_suite(void)
     tcase_add_test(lines, less_important_events_are_left_out);
     tcase_add_test(lines, levels_have_names);
     tcase_add_test(lines, the_journal_gets_fields_when_stderr_is_connected_to_it);
+    tcase_add_test(lines, an_event_has_the_same_id_for_ever);
+    tcase_add_test(lines, the_journal_gets_the_fields_that_people_filter_by);
     tcase_add_test(lines, stderr_gets_lines_where_the_journal_does_not_listen);
     tcase_add_test(lines, errno_survives_an_event);
     tcase_add_test(lines, lines_of_several_threads_do_not_mix);
