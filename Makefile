@@ -8,12 +8,14 @@ ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is unknown; choose one of: $(VARIANTS))
 endif
 
-PREFIX     ?= /usr/local
-bindir     ?= $(PREFIX)/bin
-datadir    ?= $(PREFIX)/share
-docdir     ?= $(datadir)/doc/settlementd
-sysconfdir ?= /etc
-DESTDIR    ?=
+PREFIX      ?= /usr/local
+bindir      ?= $(PREFIX)/bin
+datadir     ?= $(PREFIX)/share
+docdir      ?= $(datadir)/doc/settlementd
+sysconfdir  ?= /etc
+unitdir     ?= $(PREFIX)/lib/systemd/system
+sysusersdir ?= $(PREFIX)/lib/sysusers.d
+DESTDIR     ?=
 
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -143,21 +145,28 @@ tidy: ## Check the include law, lengths, banned calls and the format
 format: ## Bring all C files into the format of .clang-format
 	$(Q)find common daemon cli tests bench demo \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
 
+# The unit in the tree names the default folders; installed, it names those that were chosen.
+UNIT_PATHS = -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/usr/local/share/doc/settlementd/|$(docdir)/|g' \
+	-e 's|/etc/settlementd/|$(sysconfdir)/settlementd/|g'
+
 install: programs ## Install below DESTDIR (PREFIX=/usr/local, sysconfdir=/etc); an existing configuration stays
 	$(Q)$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(datadir)/settlementd/migrations" \
-		"$(DESTDIR)$(sysconfdir)/settlementd" "$(DESTDIR)$(docdir)"
+		"$(DESTDIR)$(sysconfdir)/settlementd" "$(DESTDIR)$(docdir)" "$(DESTDIR)$(unitdir)" "$(DESTDIR)$(sysusersdir)"
 	$(Q)for file in $(PROGRAMS); do $(INSTALL) -m 755 "$$file" "$(DESTDIR)$(bindir)/" || exit 1; done
 	$(Q)for file in migrations/*.sql; do \
 		$(INSTALL) -m 644 "$$file" "$(DESTDIR)$(datadir)/settlementd/migrations/" || exit 1; done
 	$(Q)for file in README.md docs/*.md; do \
 		test ! -e "$$file" || $(INSTALL) -m 644 "$$file" "$(DESTDIR)$(docdir)/" || exit 1; done
+	$(Q)$(INSTALL) -m 644 systemd/sysusers.d/settlementd.conf "$(DESTDIR)$(sysusersdir)/"
+	$(Q)sed $(UNIT_PATHS) systemd/settlementd.service >$(B)/settlementd.service
+	$(Q)$(INSTALL) -m 644 $(B)/settlementd.service "$(DESTDIR)$(unitdir)/"
 	$(Q)target="$(DESTDIR)$(sysconfdir)/settlementd/settlementd.conf"; \
-	test -e "$$target" || test ! -e conf/settlementd.conf || \
-		$(INSTALL) -m 640 conf/settlementd.conf "$$target"
+	test -e "$$target" || $(INSTALL) -m 644 conf/settlementd.conf "$$target"
 	$(say) DONE "installed below $(DESTDIR)$(PREFIX)"
 
 uninstall: ## Remove what install put there; the configuration stays
-	$(Q)rm -f "$(DESTDIR)$(bindir)/settlementd" "$(DESTDIR)$(bindir)/settlectl"
+	$(Q)rm -f "$(DESTDIR)$(bindir)/settlementd" "$(DESTDIR)$(bindir)/settlectl" \
+		"$(DESTDIR)$(unitdir)/settlementd.service" "$(DESTDIR)$(sysusersdir)/settlementd.conf"
 	$(Q)rm -rf "$(DESTDIR)$(datadir)/settlementd" "$(DESTDIR)$(docdir)"
 
 clean: ## Remove build/ and the sandbox (its server is stopped first)
