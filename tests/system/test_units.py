@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What `make install` gives to systemd: a unit without a fault, a sandbox that is as tight as it is meant to be, a user,
-and the folders that were chosen. systemd itself is not started; systemd-analyze reads the files of a staged install."""
+and the folders that were chosen. systemd itself is not started; systemd-analyze reads the files of a staged install.
+And what the container holds: the libraries of the programs and nothing that builds."""
 
 import os
 import re
@@ -132,6 +133,34 @@ def uninstall():
         make(stage, "uninstall")
         assert files(stage) == ["etc/settlementd/settlementd.conf"], files(stage)
         assert configuration.read_text() == "# ours\n"
+
+
+def linked_packages(program):
+    """The Debian packages of the libraries that a program is linked with itself."""
+    needed = re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]",
+                        subprocess.run(["readelf", "--dynamic", program], check=True, capture_output=True, text=True).stdout)
+    listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    paths = dict(re.findall(r"(\S+) => (/\S+)", listed))
+    packages = set()
+    for name in needed:
+        # The package may name the file below /usr/lib, or below /lib.
+        path = paths[name]
+        names = [path, path.removeprefix("/usr"), f"/usr{path}"]
+        found = subprocess.run(["dpkg", "--search", *names], capture_output=True, text=True).stdout
+        packages.add(re.match(r"[^:]+", found).group())
+    return packages
+
+
+@suite.test("the container has the libraries that the programs are linked with, and no other package but data")
+def container():
+    if shutil.which("dpkg") is None:
+        print("skipped: this is not Debian", flush=True)
+        return
+    final = (lib.ROOT / "Dockerfile").read_text().split("\nFROM ")[-1]
+    installed = set(re.search(r"--no-install-recommends \\\n(.*?)\\\n", final, re.DOTALL).group(1).split())
+    # libc6 is in every image.
+    wanted = (linked_packages(lib.SETTLEMENTD) | linked_packages(lib.SETTLECTL)) - {"libc6"}
+    assert installed - {"tzdata", "ca-certificates"} == wanted, (installed, wanted)
 
 
 if __name__ == "__main__":
