@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks what the compiler does not: who may include whom, lengths, banned calls, no floating point near money, include
-# guards, that every suite is run, and the format. One line a finding, FILE:LINE: what. Ends with 1 when there is one.
+# guards, that every suite is run, that every event is documented, and the format. One line a finding, FILE:LINE: what. Ends
+# with 1 when there is one.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -162,6 +163,34 @@ check_suites() {
     done
 }
 
+# Names of events in the code are in the table of docs/operations.md, each with its MESSAGE_ID, and the other way round. A
+# name is a text in the call of log_event, or is assigned to something that is called event.
+check_events() {
+    document=docs/operations.md
+    # shellcheck disable=SC2016 # backquotes of the table
+    row_expression='^\| `[a-z-]+` \| `[0-9a-f]{32}` \|'
+    for file in $(find common daemon cli -name '*.c' | sort); do
+        tr '\n' ' ' <"$file" | grep -oE 'log_event\([^,]*,[^,]*,|event = [^;,}]*' | while read -r call; do
+            case $call in
+                *'"'*) echo "$call" | grep -oE '"[a-z-]+"' | sed "s|.*|$file &|" ;;
+                *'const char *event,' | log_event*event, | 'event = '*) ;;
+                *) echo "$file:1: the name of an event should be a text: $call" >&3 ;;
+            esac
+        done
+    done 3>"$findings.list" | sort -k 2 -u | while read -r file quoted; do
+        name=$(echo "$quoted" | tr -d '"')
+        id=$(printf 'settlementd:event:%s' "$name" | sha256sum | cut -c 1-32)
+        grep -qF "| \`$name\` | \`$id\` |" "$document" ||
+            echo "$file:$(grep -nF -m 1 "$quoted" "$file" | cut -d : -f 1):" \
+                "$document should have the row: | \`$name\` | \`$id\` | level | what happened |"
+    done
+    cat "$findings.list"
+    grep -nE "$row_expression" "$document" | tr -d '|`' | while IFS=': ' read -r line name _; do
+        grep -rqF --include='*.c' "\"$name\"" common daemon cli ||
+            echo "$document:$line: there is no event $name any more"
+    done
+}
+
 check_format() {
     if ! command -v clang-format >/dev/null; then
         echo "tidy: clang-format is not installed, the format was not checked" >&2
@@ -188,6 +217,7 @@ check_shell() {
     check_words
     check_guards
     check_suites
+    check_events
     check_format
     check_shell
 } >"$findings"
