@@ -17,9 +17,9 @@ void log_init(enum log_level level, int format);
 bool log_level_parse(const char *text, enum log_level *ret_level);
 const char *log_level_name(enum log_level level);
 
-/* Writes one event: `event` is a short fixed name ("step-completed"), the message a sentence, then pairs of name and value
- * ending with NULL: log_event(LOG_LEVEL_INFO, "step-completed", "the step is done", "step", name, NULL). All values are
- * texts. In the journal, names become upper-case fields. */
+/* Writes one event: `event` is a short fixed name ("step-completed"), the message a sentence, then pairs of name and
+ * value ending with NULL: log_event(LOG_LEVEL_INFO, "step-completed", "the step is done", "step", name, NULL). All
+ * values are texts. In the journal, names become upper-case fields. */
 void log_event(enum log_level level, const char *event, const char *message, ...)
     __attribute__((sentinel));
 

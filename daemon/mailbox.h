@@ -1,5 +1,5 @@
-/* What the loop thread and the coordinator thread of the daemon tell each other: orders one way, a report the other. Everything
- * is copied, no reference crosses, and nobody waits for the other but the coordinator for its next turn. */
+/* What the loop thread and the coordinator thread of the daemon tell each other: orders one way, a report the other.
+ * Everything is copied, no reference crosses, and nobody waits for the other but the coordinator for its next turn. */
 #ifndef DAEMON_MAILBOX_H
 #define DAEMON_MAILBOX_H
 
@@ -48,8 +48,9 @@ struct mailbox {
 void mailbox_init(struct mailbox *mailbox);
 void mailbox_done(struct mailbox *mailbox);
 
-/* `hook` is called, in the coordinator's thread, when a report was told that differs from the one before in more than its
- * turns. It must not block, nor use the mailbox. NULL: none. When this returns, the former one is not called any more. */
+/* `hook` is called, in the coordinator's thread, when a report was told that differs from the one before in more than
+ * its turns. It must not block, nor use the mailbox. NULL: none. When this returns, the former one is not called any
+ * more. */
 void mailbox_set_hook(struct mailbox *mailbox, void (*hook)(void *context), void *context);
 
 /* The loop's side; mailbox_nudge is for any thread that has something for the coordinator to look at. */

@@ -102,14 +102,15 @@ def user():
 def folders():
     with Stage("PREFIX=/opt/settlement", "sysconfdir=/opt/settlement/etc") as stage:
         text = (stage / "opt/settlement/lib/systemd/system" / UNIT).read_text()
-        assert "ExecStart=/opt/settlement/bin/settlementd --config /opt/settlement/etc/settlementd/settlementd.conf\n" in text
+        assert ("ExecStart=/opt/settlement/bin/settlementd"
+                " --config /opt/settlement/etc/settlementd/settlementd.conf\n") in text
         assert "LoadCredential=database-password:/opt/settlement/etc/settlementd/database-password\n" in text
         assert "Documentation=file:/opt/settlement/share/doc/settlementd/operations.md\n" in text
         assert "/usr/local/" not in text and " /etc/" not in text and ":/etc/" not in text, text
         assert (stage / "opt/settlement/share/doc/settlementd/operations.md").exists()
 
 
-@suite.test("the unit restarts the daemon but after a bad configuration or command line, and feeds it signals and passwords")
+@suite.test("the unit restarts the daemon but after a bad configuration, and hands over signals and the password")
 def promises():
     with Stage() as stage:
         text = (stage / UNITS / UNIT).read_text()
@@ -137,8 +138,8 @@ def uninstall():
 
 def linked_packages(program):
     """The Debian packages of the libraries that a program is linked with itself."""
-    needed = re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]",
-                        subprocess.run(["readelf", "--dynamic", program], check=True, capture_output=True, text=True).stdout)
+    dynamic = subprocess.run(["readelf", "--dynamic", program], check=True, capture_output=True, text=True).stdout
+    needed = re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]", dynamic)
     listed = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
     paths = dict(re.findall(r"(\S+) => (/\S+)", listed))
     packages = set()
