@@ -58,12 +58,17 @@ static const struct cli_command commands[] = {
     {"resume", "JOB [--reason TEXT]", "Let a paused schedule go on",
      "Slots that were held are treated like missed ones: see misfire in the configuration.\n",
      false, cli_resume},
-    {"status", "", "What runs, what is settled, what waits",
-     "Shows the last settled day, the latest execution of each job, the executions that run now "
-     "with\n"
-     "their progress, and the days that have logs but are not settled. Logs of a day before the "
-     "last\n"
-     "settled one came late: such a day is not settled any more.\n",
+    {"status", "[--check | --check-daemon]", "What runs, what is settled, what waits",
+     "Shows the last settled day and the lag behind it, the processes, the executions that run now\n"
+     "with their progress, the latest execution and the last success of each job, schedules,\n"
+     "automatic restarts to come, requests that are not done with, and the days that have logs but\n"
+     "are not settled. Logs of a day before the last settled one came late: such a day is not\n"
+     "settled any more. Ends with 0 whenever the database answers, unless asked to judge:\n"
+     "  --check         ends with 1 when something needs attention: no daemon is alive, a day that\n"
+     "                  has logs was due more than an hour ago and is neither settled nor being\n"
+     "                  settled, or an execution failed and is not started again by itself\n"
+     "  --check-daemon  looks at nothing else, and ends with 1 when no daemon is alive on this host:\n"
+     "                  cheap, for health checks of a container\n",
      false, cli_status},
     {"runs", "[JOB] [--limit N]", "List job executions, the latest first",
      "Lists executions of one job or of all, 20 unless --limit says otherwise (up to 1000).\n",
@@ -75,6 +80,12 @@ static const struct cli_command commands[] = {
      "the\n"
      "same ones, from their checkpoints. Lower bounds are exclusive, upper bounds inclusive.\n",
      false, cli_show},
+    {"next", "[JOB] [--count N]", "When jobs are due, and what holds them up",
+     "For each job: its schedule, whether it is paused, by whom and why, what was decided last and\n"
+     "when, the slots that are not done with and what they wait for, and the coming ones (5 unless\n"
+     "--count says otherwise) in the job's time zone and in UTC, with the business day that each\n"
+     "settles up to.\n",
+     false, cli_next},
     {"purge", "--older-than AGE [--dry-run]", "Delete job metadata that nobody needs any more",
      "AGE is in days or weeks: 90d, 12w. Goes: job instances that ended longer ago, with their\n"
      "executions, steps and partitions; requests, slots and dead processes of that age. Stays: the\n"
@@ -150,7 +161,7 @@ void cli_print_overview(FILE *file)
         "  --format FORMAT table, csv or json\n"
         "  --help          help on a command: settlectl COMMAND --help\n"
         "  --version       print the version\n"
-        "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 timed out, 78 bad "
+        "\nExit codes: 0 done, 1 failed or stopped, 2 wrong usage, 3 not found, 4 timed out, 78 bad "
         "configuration.\n",
         file);
 }

@@ -133,6 +133,11 @@ static const struct cell *cell_at(const struct output *output, int64_t row, int 
     return &output->cells[index];
 }
 
+const char *output_text_at(const struct output *output, int64_t row, int column)
+{
+    return cell_at(output, row, column)->text;
+}
+
 /* All rows, the total too. */
 static int64_t all_rows(const struct output *output)
 {

@@ -59,6 +59,9 @@ void output_total(struct output *output);
 
 int64_t output_rows(const struct output *output); /* the total not counted */
 
+/* The text of a cell that got one; belongs to the output. */
+const char *output_text_at(const struct output *output, int64_t row, int column);
+
 /* Prints for eyes: as a table, or each column on a line of its own ("Title  value", for a single row). */
 enum err output_print_table(const struct output *output, FILE *file) MUST_CHECK;
 enum err output_print_record(const struct output *output, FILE *file) MUST_CHECK;

@@ -13,7 +13,7 @@ static const struct output_column columns[] = {
     {"Parameters", "parameters", OUTPUT_TEXT}, {"Status", "status", OUTPUT_TEXT},
     {"Exit code", "exit_code", OUTPUT_TEXT},   {"Started (UTC)", "started", OUTPUT_TIME},
     {"Duration", "duration", OUTPUT_DURATION}, {"Attempt", "attempt", OUTPUT_COUNT},
-    {"Instance", "instance", OUTPUT_KEY},
+    {"Instance", "instance", OUTPUT_KEY},      {"Started for", "started_for", OUTPUT_TEXT},
 };
 
 static void add_execution(struct output *output, const struct job_execution *execution)
@@ -31,6 +31,7 @@ static void add_execution(struct output *output, const struct job_execution *exe
     }
     output_i64(output, execution->attempt);
     output_i64(output, execution->instance_id);
+    output_text(output, execution->started_for);
 }
 
 static bool is_configured(const struct config *config, const char *job_name)

@@ -11,13 +11,25 @@ static const char CHECKS_SQL[] =
     " WHERE job_execution_id = ? ORDER BY check_name";
 
 static const struct output_column execution_columns[] = {
-    {"Execution", "execution", OUTPUT_KEY},    {"Job", "job", OUTPUT_TEXT},
-    {"Parameters", "parameters", OUTPUT_TEXT}, {"Status", "status", OUTPUT_TEXT},
-    {"Exit code", "exit_code", OUTPUT_TEXT},   {"Message", "exit_message", OUTPUT_TEXT},
-    {"Created (UTC)", "created", OUTPUT_TIME}, {"Started (UTC)", "started", OUTPUT_TIME},
-    {"Ended (UTC)", "ended", OUTPUT_TIME},     {"Duration", "duration", OUTPUT_DURATION},
-    {"Attempt", "attempt", OUTPUT_COUNT},      {"Instance", "instance", OUTPUT_KEY},
-    {"Process", "node", OUTPUT_TEXT},
+    {"Execution", "execution", OUTPUT_KEY},
+    {"Job", "job", OUTPUT_TEXT},
+    {"Parameters", "parameters", OUTPUT_TEXT},
+    {"Status", "status", OUTPUT_TEXT},
+    {"Exit code", "exit_code", OUTPUT_TEXT},
+    {"Message", "exit_message", OUTPUT_TEXT},
+    {"Created (UTC)", "created", OUTPUT_TIME},
+    {"Started (UTC)", "started", OUTPUT_TIME},
+    {"Ended (UTC)", "ended", OUTPUT_TIME},
+    {"Duration", "duration", OUTPUT_DURATION},
+    {"Attempt", "attempt", OUTPUT_COUNT},
+    {"Instance", "instance", OUTPUT_KEY},
+    {"Started for", "started_for", OUTPUT_TEXT},
+    {"Ended by", "cause", OUTPUT_TEXT},
+    {"Restarts", "restarts", OUTPUT_COUNT},
+    {"Restart (UTC)", "restart_at", OUTPUT_TIME},
+    {"Host", "host", OUTPUT_TEXT},
+    {"Process", "pid", OUTPUT_KEY},
+    {"Node", "node", OUTPUT_TEXT},
 };
 
 /* The last ones are for programs: people get the messages below the table. */
@@ -100,6 +112,16 @@ static void fill_execution(struct output *output, const struct job_execution *ex
     add_duration(output, execution->duration_us);
     output_i64(output, execution->attempt);
     output_i64(output, execution->instance_id);
+    output_text(output, execution->started_for);
+    output_text(output, execution->cause);
+    output_i64(output, execution->restarts);
+    output_text(output, execution->restart_at);
+    output_text(output, execution->host);
+    if (execution->host[0] != '\0') {
+        output_i64(output, execution->pid);
+    } else {
+        output_nothing(output);
+    }
     output_text(output, execution->node_id);
 }
 

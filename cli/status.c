@@ -1,209 +1,159 @@
-/* settlectl status: what is settled, what ran last, what runs now, which days wait. */
-#include <stdlib.h>
-
+/* settlectl status: what is settled, who is there to work, what runs, what ran last, what waits, and what needs attention. */
 #include "cli/commands.h"
-#include "cli/output.h"
-#include "common/db/statement.h"
-#include "common/job_status.h"
+#include "cli/status_page.h"
 
-enum { STATUS_JOBS = 100 };
-
-static const char FRONTIER_SQL[] =
-    "SELECT DATE_FORMAT(business_date, '%Y-%m-%d'), DATE_FORMAT(closed_at, '%Y-%m-%dT%H:%i:%sZ'),"
-    " view_logs, ad_logs FROM day_close ORDER BY business_date DESC LIMIT 1";
-
-/* The days are found by skipping through the indexes; only the logs of days that are not closed are counted. */
-static const char UNSETTLED_SQL[] =
-    "SELECT DATE_FORMAT(d.watched_date, '%Y-%m-%d'),"
-    " (SELECT COUNT(*) FROM member_content_watch_log v WHERE v.watched_date = d.watched_date),"
-    " (SELECT COUNT(*) FROM member_ad_watch_log a WHERE a.watched_date = d.watched_date),"
-    " d.watched_date < COALESCE((SELECT MAX(business_date) FROM day_close), '1000-01-01')"
-    " FROM (SELECT DISTINCT watched_date FROM member_content_watch_log"
-    "   UNION SELECT DISTINCT watched_date FROM member_ad_watch_log) d"
-    " WHERE NOT EXISTS (SELECT 1 FROM day_close c WHERE c.business_date = d.watched_date)"
-    " ORDER BY d.watched_date LIMIT 1000";
-
-static const struct output_column frontier_columns[] = {
-    {"Settled up to", "date", OUTPUT_TEXT},
-    {"Closed at (UTC)", "closed_at", OUTPUT_TIME},
-    {"View logs", "view_logs", OUTPUT_COUNT},
-    {"Ad logs", "ad_logs", OUTPUT_COUNT},
+struct choice {
+    bool check, check_daemon;
 };
 
-static const struct output_column job_columns[] = {
-    {"Job", "job", OUTPUT_TEXT},
-    {"Execution", "execution", OUTPUT_KEY},
-    {"Parameters", "parameters", OUTPUT_TEXT},
-    {"Status", "status", OUTPUT_TEXT},
-    {"Exit code", "exit_code", OUTPUT_TEXT},
-    {"Started (UTC)", "started", OUTPUT_TIME},
-    {"Duration", "duration", OUTPUT_DURATION},
+/* One table of the page. */
+struct section {
+    const char *title;   /* for eyes, above it */
+    const char *nothing; /* instead, when it is empty; NULL: it is left out then */
+    const struct output *output;
 };
 
-static const struct output_column running_columns[] = {
-    {"Execution", "execution", OUTPUT_KEY},
-    {"Job", "job", OUTPUT_TEXT},
-    {"Parameters", "parameters", OUTPUT_TEXT},
-    {"Step", "step", OUTPUT_TEXT},
-    {"Done", "done", OUTPUT_COUNT},
-    {"Planned", "planned", OUTPUT_COUNT},
-    {"Per cent", "percent", OUTPUT_COUNT},
-    {"Since", "duration", OUTPUT_DURATION},
-};
-
-static const struct output_column unsettled_columns[] = {
-    {"Day", "date", OUTPUT_TEXT},
-    {"View logs", "view_logs", OUTPUT_COUNT},
-    {"Ad logs", "ad_logs", OUTPUT_COUNT},
-    {"Late", "late", OUTPUT_FLAG},
-};
-
-struct page {
-    struct output *frontier, *jobs, *running, *unsettled;
-};
-
-static void page_done(struct page *page)
+static enum err print_section(const struct section *section)
 {
-    output_free(page->frontier);
-    output_free(page->jobs);
-    output_free(page->running);
-    output_free(page->unsettled);
-}
-
-static void add_duration(struct output *output, int64_t us)
-{
-    if (us < 0) {
-        output_nothing(output);
-    } else {
-        output_i64(output, us);
+    if (output_rows(section->output) > 0) {
+        printf("\n%s\n", section->title);
+        return output_print_table(section->output, stdout);
     }
-}
-
-static enum err fill_frontier(struct db *db, struct output *output)
-{
-    CLEANUP(statement_cleanup) struct statement *rows = NULL;
-    TRY(db_query(db, &rows, FRONTIER_SQL, ""));
-    bool found = false;
-    TRY(statement_fetch(rows, &found));
-    if (!found) return OK;
-    output_text(output, statement_text(rows, 0));
-    output_text(output, statement_text(rows, 1));
-    output_i64(output, statement_i64(rows, 2));
-    output_i64(output, statement_i64(rows, 3));
+    if (section->nothing != NULL) printf("\n%s\n", section->nothing);
     return OK;
 }
 
-static enum err fill_jobs(struct db *db, struct job_execution *executions, struct output *output)
-{
-    int count = 0;
-    TRY(job_status_latest(db, executions, STATUS_JOBS, &count));
-    for (int i = 0; i < count; i++) {
-        output_text(output, executions[i].job_name);
-        output_i64(output, executions[i].id);
-        output_text(output, executions[i].parameters);
-        output_text(output, executions[i].status);
-        output_text(output, executions[i].exit_code);
-        output_text(output, executions[i].started);
-        add_duration(output, executions[i].duration_us);
-    }
-    return OK;
-}
-
-static enum err fill_running(struct db *db, struct job_execution *executions, struct output *output)
-{
-    int count = 0;
-    TRY(job_status_running(db, executions, STATUS_JOBS, &count));
-    for (int i = 0; i < count; i++) {
-        struct job_progress progress = {0};
-        TRY(job_status_progress(db, executions[i].instance_id, &progress));
-        output_i64(output, executions[i].id);
-        output_text(output, executions[i].job_name);
-        output_text(output, executions[i].parameters);
-        output_text(output, progress.step_name);
-        output_i64(output, progress.done);
-        output_i64(output, progress.planned);
-        output_i64(output, progress.percent);
-        add_duration(output, executions[i].duration_us);
-    }
-    return OK;
-}
-
-static enum err fill_unsettled(struct db *db, struct output *output)
-{
-    CLEANUP(statement_cleanup) struct statement *rows = NULL;
-    TRY(db_query(db, &rows, UNSETTLED_SQL, ""));
-    for (;;) {
-        bool found = false;
-        TRY(statement_fetch(rows, &found));
-        if (!found) return OK;
-        output_text(output, statement_text(rows, 0));
-        output_i64(output, statement_i64(rows, 1));
-        output_i64(output, statement_i64(rows, 2));
-        output_flag(output, statement_i64(rows, 3) != 0);
-    }
-}
-
-static enum err fill(struct db *db, struct page *page)
-{
-    page->frontier = output_new(frontier_columns, COUNT_OF(frontier_columns));
-    page->jobs = output_new(job_columns, COUNT_OF(job_columns));
-    page->running = output_new(running_columns, COUNT_OF(running_columns));
-    page->unsettled = output_new(unsettled_columns, COUNT_OF(unsettled_columns));
-    CLEANUP(free_pointer)
-    struct job_execution *executions = calloc(STATUS_JOBS, sizeof(*executions));
-    if (executions == NULL) return ERR_MEMORY;
-
-    TRY(fill_frontier(db, page->frontier));
-    TRY(fill_jobs(db, executions, page->jobs));
-    TRY(fill_running(db, executions, page->running));
-    return fill_unsettled(db, page->unsettled);
-}
-
-static enum err print_json(const struct page *page)
-{
-    json_t *frontier =
-        output_rows(page->frontier) == 0 ? json_null() : output_json_record(page->frontier);
-    return output_print_json(json_pack("{s:o, s:o, s:o, s:o}", "settled", frontier, "jobs",
-                                       output_json_rows(page->jobs), "running",
-                                       output_json_rows(page->running), "unsettled",
-                                       output_json_rows(page->unsettled)),
-                             stdout);
-}
-
-static enum err print_section(const char *title, const char *nothing, const struct output *output)
-{
-    if (output_rows(output) == 0) {
-        printf("\n%s\n", nothing);
-        return OK;
-    }
-    printf("\n%s\n", title);
-    return output_print_table(output, stdout);
-}
-
-static enum err print_page(const struct page *page)
+static enum err print_head(const struct status_page *page)
 {
     if (output_rows(page->frontier) == 0) {
         printf("No day is settled yet.\n");
     } else {
         TRY(output_print_record(page->frontier, stdout));
     }
-    TRY(print_section("Latest executions", "No job has run yet.", page->jobs));
-    TRY(print_section("Running", "Nothing is running.", page->running));
-    return print_section("Days with logs that are not settled",
-                         "Every day that has logs is settled.", page->unsettled);
+    printf("\n");
+    TRY(output_print_record(page->lag, stdout));
+    printf("\n");
+    return output_print_record(page->database, stdout);
+}
+
+static void print_problems(const struct output *problems)
+{
+    if (output_rows(problems) == 0) return;
+    printf("\nNeeds attention\n");
+    for (int64_t row = 0; row < output_rows(problems); row++) {
+        printf("- ");
+        output_print_plain(stdout, output_text_at(problems, row, 1));
+        printf("\n");
+    }
+}
+
+static enum err print_page(const struct status_page *page)
+{
+    const struct section sections[] = {
+        {"Daemons", "No daemon is known.", page->daemons},
+        {"Runs in the foreground", NULL, page->foreground},
+        {"Running", "Nothing is running.", page->running},
+        {"Latest executions", "No job has run yet.", page->jobs},
+        {"Last successes", NULL, page->successes},
+        {"Schedules", NULL, page->schedules},
+        {"To be started again by a daemon", NULL, page->restarts},
+        {"Requests that are not done with", NULL, page->requests},
+        {"Days with logs that are not settled", "Every day that has logs is settled.",
+         page->unsettled},
+    };
+    TRY(print_head(page));
+    print_problems(page->problems);
+    for (size_t i = 0; i < COUNT_OF(sections); i++)
+        TRY(print_section(&sections[i]));
+    return OK;
+}
+
+static json_t *record_or_null(const struct output *output)
+{
+    return output_rows(output) == 0 ? json_null() : output_json_record(output);
+}
+
+static enum err print_json(const struct status_page *page)
+{
+    return output_print_json(
+        json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "settled", record_or_null(page->frontier), "lag", record_or_null(page->lag),
+                  "database", record_or_null(page->database), "daemons_alive",
+                  (json_int_t)page->daemons_alive, "daemons", output_json_rows(page->daemons),
+                  "foreground", output_json_rows(page->foreground), "running",
+                  output_json_rows(page->running), "jobs", output_json_rows(page->jobs),
+                  "last_success", output_json_rows(page->successes), "schedules",
+                  output_json_rows(page->schedules), "restarts", output_json_rows(page->restarts),
+                  "failures", output_json_rows(page->failures), "requests",
+                  output_json_rows(page->requests), "unsettled", output_json_rows(page->unsettled),
+                  "problems", output_json_rows(page->problems)),
+        stdout);
+}
+
+/* The daemon of this host, for whoever watches over it. */
+static enum err print_daemon_check(const struct cli *cli, const struct status_page *page)
+{
+    if (cli->json) {
+        return output_print_json(json_pack("{s:b, s:I, s:o}", "daemon_here",
+                                           page->daemon_here ? 1 : 0, "daemons_alive",
+                                           (json_int_t)page->daemons_alive, "daemons",
+                                           output_json_rows(page->daemons)),
+                                 stdout);
+    }
+    if (page->daemon_here) printf("a daemon is alive on this host\n");
+    return OK;
+}
+
+static enum err judge(const struct choice *choice, const struct status_page *page,
+                      struct detail *detail)
+{
+    if (choice->check_daemon && !page->daemon_here) {
+        return detail_set(detail, ERR_CHECK_FAILED,
+                          "no daemon is alive on this host (elsewhere: %lld); start it: systemctl "
+                          "start settlementd",
+                          (long long)page->daemons_alive);
+    }
+    if (choice->check && output_rows(page->problems) > 0) {
+        return detail_set(
+            detail, ERR_CHECK_FAILED,
+            "%lld thing%s attention: see \"Needs attention\", or problems in the JSON",
+            (long long)output_rows(page->problems),
+            output_rows(page->problems) == 1 ? " needs" : "s need");
+    }
+    return OK;
+}
+
+static enum err show(struct cli *cli, struct db *db, const struct choice *choice,
+                     struct detail *detail)
+{
+    CLEANUP(status_page_done) struct status_page page = {0};
+    enum err err = choice->check_daemon ? status_page_read_daemons(cli, db, &page)
+                                        : status_page_read(cli, db, &page);
+    if (err != OK) return cli_db_failed(db, err, "reading the status", detail);
+    if (choice->check_daemon) {
+        TRY(print_daemon_check(cli, &page));
+    } else if (cli->json) {
+        TRY(print_json(&page));
+    } else {
+        TRY(print_page(&page));
+    }
+    return judge(choice, &page, detail);
 }
 
 static enum err status(struct cli *cli, int argc, char **argv, struct detail *detail)
 {
-    struct cli_arguments arguments = {0};
+    struct choice choice = {0};
+    const struct cli_option options[] = {
+        {.name = "--check", .flag = &choice.check},
+        {.name = "--check-daemon", .flag = &choice.check_daemon},
+    };
+    struct cli_arguments arguments = {.options = options, .option_count = COUNT_OF(options)};
     TRY(cli_parse(&arguments, argc, argv, detail));
+    if (choice.check && choice.check_daemon)
+        return detail_set(detail, ERR_USAGE, "take either --check or --check-daemon");
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(cli_open_snapshot(cli, &db, detail));
-
-    CLEANUP(page_done) struct page page = {0};
-    enum err err = fill(db, &page);
-    if (err != OK) return cli_db_failed(db, err, "reading the status", detail);
-    return cli->json ? print_json(&page) : print_page(&page);
+    return show(cli, db, &choice, detail);
 }
 
 int cli_status(struct cli *cli, int argc, char **argv)

@@ -5,7 +5,7 @@
 
 #include "common/db/statement.h"
 
-/* Columns 0 to 12 of every query for executions, in the order that read_execution takes them. */
+/* Columns 0 to 18 of every query for executions, in the order that read_execution takes them. */
 #define EXECUTION_SELECT                                                                           \
     "SELECT e.JOB_EXECUTION_ID, e.JOB_INSTANCE_ID, i.JOB_NAME,"                                    \
     " COALESCE((SELECT GROUP_CONCAT(p.PARAMETER_NAME, '=', COALESCE(p.PARAMETER_VALUE, '')"        \
@@ -17,10 +17,13 @@
     " COALESCE(DATE_FORMAT(e.END_TIME, '%Y-%m-%dT%H:%i:%sZ'), ''),"                                \
     " COALESCE(TIMESTAMPDIFF(MICROSECOND, e.START_TIME,"                                           \
     "   COALESCE(e.END_TIME, UTC_TIMESTAMP(6))), -1),"                                             \
-    " COALESCE(o.attempt, 0), COALESCE(o.node_id, '')"                                             \
+    " COALESCE(o.attempt, 0), COALESCE(o.node_id, ''), o.started_for,"                             \
+    " NULLIF(o.cause, 'NONE'), o.restarts, DATE_FORMAT(o.restart_at, '%Y-%m-%dT%H:%i:%sZ'),"       \
+    " n.host, n.pid"                                                                               \
     " FROM BATCH_JOB_EXECUTION e"                                                                  \
     " JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID"                          \
-    " LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID"
+    " LEFT JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID"                  \
+    " LEFT JOIN node n ON n.node_id = o.node_id"
 
 static const char LIST_SQL[] = EXECUTION_SELECT " ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?";
 static const char LIST_OF_JOB_SQL[] =
@@ -33,6 +36,32 @@ static const char LATEST_SQL[] = EXECUTION_SELECT
 static const char RUNNING_SQL[] = EXECUTION_SELECT
     " WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
     " ORDER BY e.JOB_EXECUTION_ID LIMIT ?";
+/* Backwards through the index on the status, once for each job. */
+static const char SUCCESSES_SQL[] = EXECUTION_SELECT
+    " WHERE e.JOB_EXECUTION_ID IN (SELECT success.id FROM"
+    "   (SELECT (SELECT e2.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e2"
+    "     JOIN BATCH_JOB_INSTANCE i2 ON i2.JOB_INSTANCE_ID = e2.JOB_INSTANCE_ID"
+    "     WHERE e2.STATUS = 'COMPLETED' AND i2.JOB_NAME = j.JOB_NAME"
+    "     ORDER BY e2.JOB_EXECUTION_ID DESC LIMIT 1) AS id"
+    "   FROM (SELECT DISTINCT JOB_NAME FROM BATCH_JOB_INSTANCE) j) success)"
+    " ORDER BY i.JOB_NAME LIMIT ?";
+#define LATEST_OF_INSTANCE                                                                         \
+    " NOT EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION later"                                         \
+    " WHERE later.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID"                                             \
+    " AND later.JOB_EXECUTION_ID > e.JOB_EXECUTION_ID)"
+static const char RESTARTS_SQL[] = EXECUTION_SELECT
+    " WHERE o.restart_at IS NOT NULL AND e.END_TIME IS NOT NULL AND" LATEST_OF_INSTANCE
+    " ORDER BY o.restart_at, e.JOB_EXECUTION_ID LIMIT ?";
+static const char FAILURES_SQL[] = EXECUTION_SELECT
+    " WHERE e.STATUS = 'FAILED' AND o.restart_at IS NULL"
+    " AND i.JOB_NAME IN (SELECT job_name FROM job_control) AND" LATEST_OF_INSTANCE
+    " ORDER BY e.JOB_EXECUTION_ID DESC LIMIT ?";
+static const char NODES_SQL[] =
+    "SELECT node_id, host, version, role, pid, lease_until > NOW(6),"
+    " DATE_FORMAT(started_at, '%Y-%m-%dT%H:%i:%sZ'),"
+    " TIMESTAMPDIFF(MICROSECOND, started_at, IF(lease_until > NOW(6), NOW(6), heartbeat_at)),"
+    " TIMESTAMPDIFF(MICROSECOND, heartbeat_at, NOW(6)), status"
+    " FROM node ORDER BY role, lease_until > NOW(6) DESC, started_at, node_id LIMIT ?";
 static const char ONE_SQL[] = EXECUTION_SELECT " WHERE e.JOB_EXECUTION_ID = ?";
 
 /* A manager's counters are written when its step ends, its workers' with every chunk: the larger of the two is what is
@@ -102,6 +131,26 @@ static void read_execution(const struct statement *rows, struct job_execution *r
     ret->duration_us = statement_i64(rows, 10);
     ret->attempt = statement_i64(rows, 11);
     COPY(ret->node_id, 12);
+    COPY(ret->started_for, 13);
+    COPY(ret->cause, 14);
+    ret->restarts = statement_i64(rows, 15);
+    COPY(ret->restart_at, 16);
+    COPY(ret->host, 17);
+    ret->pid = statement_i64(rows, 18);
+}
+
+static void read_node(const struct statement *rows, struct job_node *ret)
+{
+    COPY(ret->node_id, 0);
+    COPY(ret->host, 1);
+    COPY(ret->version, 2);
+    COPY(ret->role, 3);
+    ret->pid = statement_i64(rows, 4);
+    ret->alive = statement_i64(rows, 5) != 0;
+    COPY(ret->started, 6);
+    ret->uptime_us = statement_i64(rows, 7);
+    ret->silent_us = statement_i64(rows, 8);
+    COPY(ret->status, 9);
 }
 
 static void read_step(const struct statement *rows, struct job_step *ret)
@@ -169,22 +218,60 @@ enum err job_status_list(struct db *db, const char *job_name, struct job_executi
     return read_executions(rows, ret_executions, capacity, ret_count);
 }
 
-enum err job_status_latest(struct db *db, struct job_execution *ret_executions, int capacity,
-                           int *ret_count)
+/* A list whose only parameter is its length. */
+static enum err list(struct db *db, const char *sql, struct job_execution *ret_executions,
+                     int capacity, int *ret_count)
 {
     ASSERT(capacity > 0 && capacity <= JOB_STATUS_LIMIT);
     CLEANUP(statement_cleanup) struct statement *rows = NULL;
-    TRY(db_query(db, &rows, LATEST_SQL, "i", (int64_t)capacity));
+    TRY(db_query(db, &rows, sql, "i", (int64_t)capacity));
     return read_executions(rows, ret_executions, capacity, ret_count);
+}
+
+enum err job_status_latest(struct db *db, struct job_execution *ret_executions, int capacity,
+                           int *ret_count)
+{
+    return list(db, LATEST_SQL, ret_executions, capacity, ret_count);
 }
 
 enum err job_status_running(struct db *db, struct job_execution *ret_executions, int capacity,
                             int *ret_count)
 {
-    ASSERT(capacity > 0 && capacity <= JOB_STATUS_LIMIT);
+    return list(db, RUNNING_SQL, ret_executions, capacity, ret_count);
+}
+
+enum err job_status_successes(struct db *db, struct job_execution *ret_executions, int capacity,
+                              int *ret_count)
+{
+    return list(db, SUCCESSES_SQL, ret_executions, capacity, ret_count);
+}
+
+enum err job_status_restarts(struct db *db, struct job_execution *ret_executions, int capacity,
+                             int *ret_count)
+{
+    return list(db, RESTARTS_SQL, ret_executions, capacity, ret_count);
+}
+
+enum err job_status_failures(struct db *db, struct job_execution *ret_executions, int capacity,
+                             int *ret_count)
+{
+    return list(db, FAILURES_SQL, ret_executions, capacity, ret_count);
+}
+
+enum err job_status_nodes(struct db *db, struct job_node *ret_nodes, int capacity, int *ret_count)
+{
+    ASSERT(capacity > 0 && capacity <= JOB_STATUS_NODES);
     CLEANUP(statement_cleanup) struct statement *rows = NULL;
-    TRY(db_query(db, &rows, RUNNING_SQL, "i", (int64_t)capacity));
-    return read_executions(rows, ret_executions, capacity, ret_count);
+    int count = 0;
+    TRY(db_query(db, &rows, NODES_SQL, "i", (int64_t)capacity));
+    while (count < capacity) {
+        bool found = false;
+        TRY(statement_fetch(rows, &found));
+        if (!found) break;
+        read_node(rows, &ret_nodes[count++]);
+    }
+    *ret_count = count;
+    return OK;
 }
 
 static enum err load_steps(struct db *db, int64_t execution_id, struct job_detail *detail)

@@ -10,6 +10,7 @@ enum {
     JOB_STATUS_LIMIT = 1000,       /* executions in one list */
     JOB_STATUS_STEPS = 1000,       /* steps of an execution that are read */
     JOB_STATUS_PARTITIONS = 10000, /* likewise partitions */
+    JOB_STATUS_NODES = 100,        /* processes in one list */
     JOB_STATUS_NAME = 101,
     JOB_STATUS_TIME = 32,
     JOB_STATUS_MESSAGE = 2501
@@ -23,7 +24,24 @@ struct job_execution {
     char created[JOB_STATUS_TIME], started[JOB_STATUS_TIME], ended[JOB_STATUS_TIME];
     int64_t duration_us; /* until now while it runs; -1: not started */
     int64_t attempt;     /* 0 where it is not known */
-    char node_id[40];    /* the process that runs or ran it */
+    char started_for[16],
+        cause[16];    /* why it was started, what ended it; empty where it is not known */
+    int64_t restarts; /* automatic ones in a row that cost an attempt */
+    char restart_at[JOB_STATUS_TIME]; /* when a daemon starts the instance again */
+    char node_id[40];                 /* the process that runs or ran it */
+    char host[256];                   /* where that is; empty once its row in `node` is gone */
+    int64_t pid;
+};
+
+/* A process that runs jobs, or ran them and has not returned its lease. */
+struct job_node {
+    char node_id[40], host[256], version[33], role[16];
+    int64_t pid;
+    bool alive; /* its lease holds, by the database's clock */
+    char started[JOB_STATUS_TIME];
+    int64_t uptime_us; /* until now; until it was last heard of when it is not alive */
+    int64_t silent_us; /* since it was last heard of */
+    char status[4 * 512 + 1];
 };
 
 /* A step, its workers' figures included: while it runs they are the sum of its workers'. */
@@ -73,6 +91,23 @@ enum err job_status_latest(struct db *db, struct job_execution *ret_executions, 
 /* Executions that are STARTING, STARTED or STOPPING, the oldest first. */
 enum err job_status_running(struct db *db, struct job_execution *ret_executions, int capacity,
                             int *ret_count) MUST_CHECK;
+
+/* The latest execution of each job that is COMPLETED, by name. */
+enum err job_status_successes(struct db *db, struct job_execution *ret_executions, int capacity,
+                              int *ret_count) MUST_CHECK;
+
+/* Executions that ended and will be started again by a daemon, the next one first. */
+enum err job_status_restarts(struct db *db, struct job_execution *ret_executions, int capacity,
+                             int *ret_count) MUST_CHECK;
+
+/* Executions of our jobs (job_control) that FAILED, are the latest of their instance, and will not be started again unless somebody asks for it;
+ * the latest first. */
+enum err job_status_failures(struct db *db, struct job_execution *ret_executions, int capacity,
+                             int *ret_count) MUST_CHECK;
+
+/* Processes, daemons first, those that are alive before the others. Fills at most `capacity` (up to JOB_STATUS_NODES). */
+enum err job_status_nodes(struct db *db, struct job_node *ret_nodes, int capacity,
+                          int *ret_count) MUST_CHECK;
 
 /* One execution with all that belongs to it; ERR_NOT_FOUND. Free with job_detail_done, which accepts a zeroed one. */
 enum err job_status_detail(struct db *db, int64_t execution_id,

@@ -200,6 +200,93 @@ START_TEST(progress_is_that_of_the_step_planned_last_and_never_above_the_plan)
 }
 END_TEST
 
+START_TEST(an_execution_says_why_it_was_started_and_how_it_ended)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = new_harness();
+    CLEANUP(job_detail_done) struct job_detail detail = {0}, foreign = {0};
+    harness_execute(harness,
+                    "INSERT INTO node VALUES ('node-3', 'host-3', 4711, '1', 'DAEMON',"
+                    " NOW(6), NOW(6), NOW(6), '')");
+    harness_execute(harness,
+                    "UPDATE job_execution_owner SET started_for = 'RESTART', restarts = 2,"
+                    " cause = 'TRANSIENT', restart_at = '2026-07-02 03:00:00'");
+    ck_assert_int_eq(job_status_detail(harness_db(harness), 3, &detail), OK);
+    ck_assert_str_eq(detail.execution.started_for, "RESTART");
+    ck_assert_str_eq(detail.execution.cause, "TRANSIENT");
+    ck_assert_int_eq(detail.execution.restarts, 2);
+    ck_assert_str_eq(detail.execution.restart_at, "2026-07-02T03:00:00Z");
+    ck_assert_str_eq(detail.execution.host, "host-3");
+    ck_assert_int_eq(detail.execution.pid, 4711);
+    ck_assert_int_eq(job_status_detail(harness_db(harness), 2, &foreign), OK);
+    ck_assert_str_eq(foreign.execution.started_for, "");
+    ck_assert_str_eq(foreign.execution.cause, "");
+    ck_assert_str_eq(foreign.execution.restart_at, "");
+    ck_assert_str_eq(foreign.execution.host, "");
+}
+END_TEST
+
+/* Three instances of the job and one of another program; only the latest execution of an instance counts. */
+static const char *const ENDS_SQL[] = {
+    "INSERT INTO BATCH_JOB_INSTANCE VALUES (11, 0, 'daily-settlement', '11'),"
+    " (12, 0, 'daily-settlement', '12'), (13, 0, 'daily-settlement', '13'), (14, 0, 'theirs', '14')",
+    "INSERT INTO BATCH_JOB_EXECUTION (JOB_EXECUTION_ID, JOB_INSTANCE_ID, CREATE_TIME, END_TIME,"
+    " STATUS) VALUES (11, 11, NOW(6), NOW(6), 'FAILED'), (12, 11, NOW(6), NOW(6), 'COMPLETED'),"
+    " (13, 12, NOW(6), NOW(6), 'FAILED'), (14, 12, NOW(6), NOW(6), 'FAILED'),"
+    " (15, 13, NOW(6), NOW(6), 'FAILED'), (16, 14, NOW(6), NOW(6), 'FAILED')",
+    "INSERT INTO job_execution_owner (job_execution_id, node_id, restart_at) VALUES"
+    " (11, 'n', NOW(6)), (12, 'n', NULL), (13, 'n', NOW(6)), (14, 'n', NOW(6) + INTERVAL 1 HOUR),"
+    " (15, 'n', NULL)",
+};
+
+START_TEST(failures_are_those_that_nobody_will_restart)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    static struct job_execution found[CAPACITY];
+    struct db *db = harness_db(harness);
+    int count = 0;
+    execute_all(harness, ENDS_SQL, COUNT_OF(ENDS_SQL));
+    ck_assert_int_eq(job_status_failures(db, found, CAPACITY, &count), OK);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(found[0].id, 15);
+    ck_assert_int_eq(job_status_restarts(db, found, CAPACITY, &count), OK);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(found[0].id, 14);
+    ck_assert_int_eq(job_status_successes(db, found, CAPACITY, &count), OK);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(found[0].id, 12);
+}
+END_TEST
+
+START_TEST(processes_are_listed_daemons_that_are_alive_first)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    static struct job_node found[CAPACITY];
+    int count = 0;
+    harness_execute(harness,
+                    "INSERT INTO node VALUES"
+                    " ('a', 'h', 1, '1', 'RUN', NOW(6), NOW(6), NOW(6) + INTERVAL 1 HOUR, ''),"
+                    " ('b', 'h', 2, '1', 'DAEMON', NOW(6) - INTERVAL 3 HOUR,"
+                    "  NOW(6) - INTERVAL 1 HOUR, NOW(6) - INTERVAL 1 HOUR, ''),"
+                    " ('c', 'h', 3, '2', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6),"
+                    "  NOW(6) + INTERVAL 1 HOUR, 'idle')");
+    ck_assert_int_eq(job_status_nodes(harness_db(harness), found, CAPACITY, &count), OK);
+    ck_assert_int_eq(count, 3);
+    ck_assert_str_eq(found[0].node_id, "c");
+    ck_assert_str_eq(found[0].role, "DAEMON");
+    ck_assert_str_eq(found[0].version, "2");
+    ck_assert_str_eq(found[0].status, "idle");
+    ck_assert(found[0].alive);
+    ck_assert_int_ge(found[0].uptime_us, INT64_C(7200) * 1000000);
+    ck_assert_str_eq(found[1].node_id, "b");
+    ck_assert(!found[1].alive);
+    ck_assert_int_eq(found[1].uptime_us, INT64_C(7200) * 1000000);
+    ck_assert_int_ge(found[1].silent_us, INT64_C(3600) * 1000000);
+    ck_assert_str_eq(found[2].role, "RUN");
+    ck_assert_int_eq(job_status_nodes(harness_db(harness), found, 1, &count), OK);
+    ck_assert_int_eq(count, 1);
+}
+END_TEST
+
 Suite *test_job_status_suite(void)
 {
     const TTest *const tests[] = {
@@ -210,6 +297,9 @@ Suite *test_job_status_suite(void)
         an_execution_without_steps_is_shown_too,
         an_unknown_execution_is_not_found,
         progress_is_that_of_the_step_planned_last_and_never_above_the_plan,
+        an_execution_says_why_it_was_started_and_how_it_ended,
+        failures_are_those_that_nobody_will_restart,
+        processes_are_listed_daemons_that_are_alive_first,
     };
     Suite *suite = suite_create("job_status");
     TCase *cases = tcase_create("job_status");
