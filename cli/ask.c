@@ -95,7 +95,7 @@ static enum err seek_database(struct asking *asking)
 {
     follow_clear(&asking->follow);
     fprintf(stderr,
-            "settlectl: the database is not to be reached (%s); request %lld goes on without us; "
+            "settlectl: the database is not to be reached (%s); request %lld is stored there; "
             "trying again\n",
             db_message(asking->db), (long long)asking->request.id);
     asking->lost_since_us = now_us();

@@ -73,7 +73,7 @@ static enum err judge(struct lag *lag, const struct lag_view *view)
         int64_t end_s = INT64_MAX;
         bool known = midnights != NULL && civil_parse(day->date, &date) == OK;
         if (known) end_s = schedule_day_end(midnights, date);
-        if (known && slots != NULL && !day->late)
+        if (end_s < INT64_MAX && slots != NULL && !day->late)
             (void)timetable_next(slots, end_s - 1, &day->due_s);
         judge_day(lag, day, view, end_s);
     }

@@ -171,7 +171,7 @@ int64_t schedule_day_end(const struct timetable *midnights, struct civil day)
     do {
         found = timetable_next(midnights, at_s, &at_s);
     } while (found && civil_compare(timetable_day_before(midnights, at_s), day) < 0);
-    return at_s;
+    return found ? at_s : INT64_MAX;
 }
 
 void schedule_format_utc(int64_t instant_s, char ret_text[SCHEDULE_TIME])

@@ -51,7 +51,7 @@ enum err schedule_timetable(const struct schedule *schedule, const struct config
 enum err schedule_midnights(const struct config *config, struct timetable **ret_timetable,
                             struct detail *detail) MUST_CHECK;
 
-/* The instant at which a business day is over. */
+/* The instant at which a business day is over; INT64_MAX at the end of all calendars. */
 int64_t schedule_day_end(const struct timetable *midnights, struct civil day);
 
 /* "2026-07-02T00:10:00Z". */

@@ -339,6 +339,61 @@ def _():
         assert "not to be reached" in process.stderr and "closed" in process.stdout, process.output
 
 
+class Away(Played):
+    """A database that can go away: the programs reach the server through a link to its socket."""
+
+    def __init__(self):
+        super().__init__()
+        self.link = os.path.join(self.directory, "socket")
+        os.symlink(lib.SOCKET, self.link)
+        with open(self.configuration, encoding="utf-8") as file:
+            text = file.read()
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(text.replace(lib.SOCKET, self.link))
+
+    def go(self):
+        os.unlink(self.link)
+        for session, in self.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = %s AND ID <> CONNECTION_ID()",
+                                  self.name):
+            self.execute(f"KILL CONNECTION {session}")
+
+    def come_back(self):
+        os.symlink(lib.SOCKET, self.link)
+
+
+@test("a database that is away for a while is waited for")
+def _():
+    with Away() as database:
+        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait")
+        number = database.answer("ACCEPTED", "is next")
+        says(process, "is next")
+        database.go()
+        says(process, "not to be reached")
+        database.update(number, "COMPLETED", "closed meanwhile")
+        assert not process.ended(), process.output
+        database.come_back()
+        assert "closed meanwhile" in process.expect(0).stdout and "there again" in process.stderr, process.output
+
+
+@test("who waits for a database that is away can give up")
+def _():
+    with Away() as database:
+        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--json")
+        database.answer("ACCEPTED", "is next", last_execution_id=5)
+        database.go()
+        says(process, "not to be reached")
+        process.signal(signal.SIGTERM)
+        found = json.loads(process.expect(1).stdout)
+        assert (found["command"], found["job"], found["from"]) == ("RUN", JOB, "2026-07-01"), found
+        assert "interrupted while the database was away" in process.stderr, process.stderr
+        database.come_back()
+        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--timeout", "5")
+        database.answer("ACCEPTED", "is next")
+        database.go()
+        assert "gave up while the database was away" in process.expect(4).stderr, process.output
+        assert database.rows("SELECT DISTINCT status FROM job_request") == [("ACCEPTED",)]
+
+
 @test("wrong command lines end with 2 and store nothing, a name that no job can have with 3")
 def _():
     with Played() as database:
