@@ -207,7 +207,7 @@ static const struct {
     {"lease: { ttl_s = 1; };", "from 2 to 86400"},
     {"settlement: { skip_limit = -1; };", "from 0 to"},
     {"housekeeping: { keep_days = 0; };", "from 1 to 36500"},
-    {"housekeeping: { cron = \"daily\"; };", "housekeeping.cron is the text \"daily\"; write five"},
+    {"housekeeping: { cron = \"daily\"; };", "housekeeping.cron is the text \"daily\"; "},
     {"jobs = ( { catchup_max = 0; } );",
      "jobs.catchup_max is the number 0; write a whole number "
      "from 1 to 3660"},
