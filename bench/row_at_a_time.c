@@ -72,7 +72,7 @@ static enum err write_singly(struct statement *write, const struct rows *rows, i
 static enum err write_batch(struct statement *write, const struct rows *rows, int64_t first,
                             int64_t count)
 {
-    struct column columns[PARAMETERS] = {{.same_text = rows->date}};
+    struct column columns[PARAMETERS] = {{.same_date = rows->date}};
     for (int i = 0; i < VALUES; i++)
         columns[i + 1].i64 = rows->values[i] + first;
     return statement_execute_columns(write, columns, PARAMETERS, count);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/db/internal.h"
+#include "common/domain/civil.h"
 
 /* Ten integers a row make some 700 KiB of so many rows: below the smallest max_allowed_packet in use, 1 MiB. */
 enum { FIRST_TEXT_BYTES = 64, ROWS_IN_PACKET = 8192 };
@@ -17,7 +18,8 @@ struct parameter {
     unsigned long length;
     my_bool is_null;
     int64_t *expanded_i64;
-    const char **expanded_text;
+    const void **expanded_pointers;
+    MYSQL_TIME time;
     char *indicators;
     int64_t capacity; /* rows that the expanded arrays hold */
 };
@@ -149,7 +151,7 @@ void statement_free(struct statement *statement)
         free(statement->columns[i].text);
     for (int i = 0; i < STATEMENT_PARAMETERS; i++) {
         free(statement->parameters[i].expanded_i64);
-        free(statement->parameters[i].expanded_text);
+        free(statement->parameters[i].expanded_pointers);
         free(statement->parameters[i].indicators);
     }
     free(statement->sql);
@@ -243,9 +245,9 @@ static enum err grow(struct parameter *parameter, int64_t rows)
     int64_t *integers = reallocarray(parameter->expanded_i64, count, sizeof(*integers));
     if (integers == NULL) return ERR_MEMORY;
     parameter->expanded_i64 = integers;
-    const char **texts = reallocarray(parameter->expanded_text, count, sizeof(*texts));
-    if (texts == NULL) return ERR_MEMORY;
-    parameter->expanded_text = texts;
+    const void **pointers = reallocarray(parameter->expanded_pointers, count, sizeof(*pointers));
+    if (pointers == NULL) return ERR_MEMORY;
+    parameter->expanded_pointers = pointers;
     char *indicators = realloc(parameter->indicators, count);
     if (indicators == NULL) return ERR_MEMORY;
     parameter->indicators = indicators;
@@ -259,12 +261,31 @@ static enum err bind_text_column(MYSQL_BIND *bind, struct parameter *parameter,
     TRY(grow(parameter, rows));
     for (int64_t row = 0; row < rows; row++) {
         const char *text = column->text != NULL ? column->text[row] : column->same_text;
-        parameter->expanded_text[row] = text;
+        parameter->expanded_pointers[row] = text;
         parameter->indicators[row] = text == NULL ? STMT_INDICATOR_NULL : STMT_INDICATOR_NTS;
     }
     bind->buffer_type = MYSQL_TYPE_STRING;
-    bind->buffer = parameter->expanded_text;
+    bind->buffer = parameter->expanded_pointers;
     bind->u.indicator = parameter->indicators;
+    return OK;
+}
+
+static enum err bind_date_column(MYSQL_BIND *bind, struct parameter *parameter, const char *text,
+                                 int64_t rows)
+{
+    struct civil date;
+    TRY(civil_parse(text, &date));
+    TRY(grow(parameter, rows));
+    parameter->time = (MYSQL_TIME){
+        .year = (unsigned)date.year,
+        .month = (unsigned)date.month,
+        .day = (unsigned)date.day,
+        .time_type = MYSQL_TIMESTAMP_DATE,
+    };
+    for (int64_t row = 0; row < rows; row++)
+        parameter->expanded_pointers[row] = &parameter->time;
+    bind->buffer_type = MYSQL_TYPE_DATE;
+    bind->buffer = parameter->expanded_pointers;
     return OK;
 }
 
@@ -275,6 +296,8 @@ static enum err bind_array(struct statement *statement, int index, const struct 
     struct parameter *parameter = &statement->parameters[index];
     if (column->text != NULL || column->same_text != NULL)
         return bind_text_column(bind, parameter, column, rows);
+    if (column->same_date != NULL)
+        return bind_date_column(bind, parameter, column->same_date, rows);
 
     bind->buffer_type = MYSQL_TYPE_LONGLONG;
     if (column->i64 != NULL) {

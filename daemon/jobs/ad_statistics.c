@@ -156,7 +156,7 @@ static enum err read_whole_contents(struct page *page, struct chunk *chunk)
 static enum err write_pairs(struct page *page, const struct chunk *chunk)
 {
     const struct column columns[] = {
-        {.same_text = chunk->run->date}, {.i64 = page->content},
+        {.same_date = chunk->run->date}, {.i64 = page->content},
         {.i64 = page->advertisement},    {.i64 = page->views},
         {.i64 = page->seconds},
     };
@@ -191,7 +191,7 @@ static enum err read_contents(struct page *page, const struct chunk *chunk)
 static enum err write_contents(struct page *page, const struct chunk *chunk)
 {
     const struct column columns[] = {
-        {.same_text = chunk->run->date},
+        {.same_date = chunk->run->date},
         {.i64 = page->keys},
         {.i64 = page->ad_views},
         {.i64 = page->accumulated_views},

@@ -110,7 +110,7 @@ static enum err page_read(struct page *page, const struct chunk *chunk)
 static enum err page_write(struct page *page, const struct chunk *chunk)
 {
     const struct column columns[] = {
-        {.same_text = chunk->run->date},
+        {.same_date = chunk->run->date},
         {.i64 = page->content},
         {.i64 = page->views},
         {.i64 = page->seconds},

@@ -217,22 +217,22 @@ static enum err page_compute(struct page *page, struct chunk *chunk)
 static enum err page_write(struct page *page, const struct chunk *chunk)
 {
     const struct column settled[] = {
-        {.same_text = chunk->run->date}, {.i64 = page->content},
+        {.same_date = chunk->run->date}, {.i64 = page->content},
         {.i64 = page->creator},          {.i64 = page->content_micros},
         {.i64 = page->ad_micros},        {.i64 = page->total_content},
         {.i64 = page->total_ad},         {.same_i64 = &chunk->run->job_execution_id},
     };
     const struct column parked[] = {
-        {.same_text = chunk->run->date},
+        {.same_date = chunk->run->date},
         {.i64 = page->parked_content},
         {.same_text = NO_POST_REASON},
         {.same_i64 = &chunk->run->job_execution_id},
     };
     /* On which day those were paid that had been parked. */
     const struct column unparked[] = {
-        {.same_text = chunk->run->date},
+        {.same_date = chunk->run->date},
         {.i64 = page->unparked_content},
-        {.same_text = chunk->run->date},
+        {.same_date = chunk->run->date},
     };
     if (page->settled > 0)
         TRY(statement_execute_columns(page->write, settled, COUNT_OF(settled), page->settled));

@@ -73,6 +73,23 @@ START_TEST(a_value_can_be_the_same_in_every_row)
 }
 END_TEST
 
+START_TEST(a_date_can_be_the_same_in_every_row)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(statement_cleanup) struct statement *insert = NULL;
+    const int64_t numbers[] = {1, 2, 3};
+    const struct column columns[] = {{.i64 = numbers}, {.same_date = "2024-02-29"}};
+    const struct column wrong[] = {{.i64 = numbers}, {.same_date = "2025-02-29"}};
+    harness_execute(harness, "CREATE TABLE dated (n BIGINT, day DATE) ENGINE=InnoDB");
+    ck_assert_int_eq(statement_new(harness_db(harness), "INSERT INTO dated (n, day) VALUES (?, ?)",
+                                   &insert),
+                     OK);
+    ck_assert_int_eq(statement_execute_columns(insert, columns, 2, 3), OK);
+    ck_assert_int_eq(statement_execute_columns(insert, wrong, 2, 3), ERR_INVALID);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(n) FROM dated WHERE day = '2024-02-29'"), 6);
+}
+END_TEST
+
 START_TEST(single_rows_and_whole_columns_can_take_turns)
 {
     CLEANUP(harness_cleanup) struct harness *harness = table_harness();
@@ -270,6 +287,7 @@ Suite *test_statement_suite(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, columns_are_stored_row_by_row);
     tcase_add_test(cases, a_value_can_be_the_same_in_every_row);
+    tcase_add_test(cases, a_date_can_be_the_same_in_every_row);
     tcase_add_test(cases, single_rows_and_whole_columns_can_take_turns);
     tcase_add_test(cases, a_batch_that_fails_half_way_is_an_error_and_rolls_back);
     tcase_add_test(cases, texts_of_every_length_come_back_whole);
