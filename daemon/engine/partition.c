@@ -23,7 +23,7 @@ static const char LOAD_SQL[] =
     " skip_count, epoch, chunk_count FROM step_partition"
     " WHERE job_instance_id = ? AND step_name = ? ORDER BY estimated_items DESC, partition_number";
 
-enum { EXPLAIN_ROWS = 8, PARTITIONS_FOR_EACH_WORKER = 4 };
+enum { EXPLAIN_ROWS = 8, PARTITIONS_FOR_EACH_WORKER = 4, COUNTED_ROWS = 10000 };
 
 /* A range while it is being divided. */
 struct piece {
@@ -54,7 +54,9 @@ static enum err estimate(struct planner *planner, struct key_range *range)
     statement_bind_i64(planner->estimate, 2, range->upper);
     TRY(statement_execute_row(planner->estimate));
     /* EXPLAIN's figures are texts; the empty one, for an impossible condition, is read as 0. */
-    range->estimated_items = strtoll(statement_text(planner->estimate, EXPLAIN_ROWS), NULL, 10);
+    int64_t rows = strtoll(statement_text(planner->estimate, EXPLAIN_ROWS), NULL, 10);
+    /* InnoDB counts the rows of ten pages; what it extrapolates beyond them, it doubles. */
+    range->estimated_items = rows > COUNTED_ROWS ? rows / 2 : rows;
     return OK;
 }
 
@@ -106,11 +108,21 @@ static int fullest(const struct planner *planner, int64_t target)
     return found;
 }
 
+/* Of all pieces together: the more of them there are, the better it is. No range is estimated at more than half of the
+ * table, so that of the whole day is often much too low. */
+static int64_t estimated_total(const struct planner *planner)
+{
+    int64_t total = 0;
+    for (int i = 0; i < planner->count; i++)
+        total += planner->pieces[i].range.estimated_items;
+    return total;
+}
+
 static enum err divide(struct planner *planner, const struct run_limits *limits)
 {
-    int64_t target = partition_target(planner->pieces[0].range.estimated_items, limits);
-    ASSERT(target > 0);
     while (planner->count < limits->max_partitions) {
+        int64_t target = partition_target(estimated_total(planner), limits);
+        ASSERT(target > 0);
         int index = fullest(planner, target);
         if (index < 0) return OK;
         enum err err = split(planner, index);
