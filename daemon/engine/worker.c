@@ -17,6 +17,9 @@ struct worker {
     pthread_t thread;
     bool started;
     bool busy;
+    struct chunk_worker
+        chunks;   /* the thread's own: its statements serve one partition after the other */
+    bool is_open; /* they are prepared */
 };
 
 /* All fields behind `lock` but those that never change while threads run. */
@@ -121,41 +124,59 @@ static enum err take(struct chunk_worker *chunks, const char *node_id)
     return err;
 }
 
-/* Opens the step's state, on a new connection when the old one is lost by then. */
-static enum err get_ready(struct chunk_worker *chunks)
+static void shut_step(struct worker *worker)
 {
+    chunk_worker_done(&worker->chunks);
+    worker->is_open = false;
+}
+
+/* Opens the step's state, on a new connection when the old one is lost by then. */
+static enum err open_step(struct worker *worker)
+{
+    struct chunk_worker *chunks = &worker->chunks;
+    if (worker->is_open) return OK;
     enum err err = chunk_worker_init(chunks);
     if (err_class(err) == CLASS_CONNECTION && reconnect(chunks) == OK) {
         chunk_worker_done(chunks);
         err = chunk_worker_init(chunks);
     }
+    worker->is_open = true;
     if (err != OK)
         (void)detail_set(&chunks->detail, err, "%s: %s: %s", chunks->step->name, err_text(err),
                          db_message(chunks->db));
     return err;
 }
 
-static enum err work_on(struct worker *worker, struct partition *partition,
-                        struct detail *ret_detail, bool *ret_again)
+/* All that belongs to a partition begins anew; the step's state and statements stay. */
+static void turn_to(struct worker *worker, struct partition *partition)
 {
     struct pool *pool = worker->pool;
-    struct chunk_worker chunks = {
+    worker->chunks = (struct chunk_worker){
         .db = worker->db,
         .control = pool->control,
         .run = pool->task->run,
         .limits = pool->task->limits,
         .step = pool->task->step,
+        .state = worker->chunks.state,
+        .checkpoint = worker->chunks.checkpoint,
         .partition = partition,
         .skipped = &pool->skipped,
     };
-    enum err err = take(&chunks, pool->node_id);
+}
+
+static enum err work_on(struct worker *worker, struct partition *partition,
+                        struct detail *ret_detail, bool *ret_again)
+{
+    struct chunk_worker *chunks = &worker->chunks;
+    turn_to(worker, partition);
+    enum err err = take(chunks, worker->pool->node_id);
     if (err == OK) {
-        err = get_ready(&chunks);
-        if (err == OK) err = run_chunks(&chunks);
-        if (err != OK && err != ERR_FENCED) err = give_back(&chunks, err, ret_again);
-        chunk_worker_done(&chunks);
+        err = open_step(worker);
+        if (err == OK) err = run_chunks(chunks);
+        if (err != OK && err != ERR_FENCED) err = give_back(chunks, err, ret_again);
+        if (err != OK) shut_step(worker);
     }
-    *ret_detail = chunks.detail;
+    *ret_detail = chunks->detail;
     return err;
 }
 
@@ -188,6 +209,11 @@ static void work_on_next(struct worker *worker)
     if (err != OK) log_failure(pool, partition, err, &detail, again);
 
     pthread_mutex_lock(&pool->lock);
+    if (pool->queue_count == 0 && worker->is_open) {
+        pthread_mutex_unlock(&pool->lock);
+        shut_step(worker);
+        pthread_mutex_lock(&pool->lock);
+    }
     worker->busy = false;
     pool->busy_count--;
     if (again) {
