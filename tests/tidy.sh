@@ -37,9 +37,9 @@ check_includes() {
     }
     BEGIN {
         rule("^common/domain/", "common/base.h$|common/err.h$|common/domain/")
+        rule("^common/schedule/", "common/base.h$|common/err.h$|common/domain/civil.h$|common/schedule/")
         rule("^common/", "common/")
         rule("^cli/", "common/|cli/")
-        rule("^daemon/schedule/", "common/base.h$|common/err.h$|daemon/schedule/")
         rule("^daemon/engine/", "common/[^/]*$|common/db/|daemon/engine/")
         rule("^daemon/jobs/", "common/|daemon/engine/|daemon/jobs/")
         rule("^daemon/[^/]*$", "common/|daemon/")
