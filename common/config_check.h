@@ -6,16 +6,14 @@
 
 #include "common/base.h"
 
-#define ZONE_FOLDER "/usr/share/zoneinfo"
-
 /* The name of a time zone that this system knows. A system without any zone files has only the
  * name's shape to go by. */
 bool config_accepts_zone(const char *name);
 bool config_accepts_zone_or_nothing(const char *name);
 
-/* A cron expression's outline: five fields, or '@' and a word. What the fields mean is for their
- * parser to judge. */
-bool config_accepts_cron(const char *text);
+/* A cron expression that is understood and matches some date. When it is not, `reason` says which
+ * field is wrong and what to write; it may be NULL. */
+bool config_accepts_cron(const char *text, struct detail *reason);
 
 /* Small letters, digits and '-', at least one. */
 bool config_accepts_job_name(const char *name);

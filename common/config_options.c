@@ -7,6 +7,7 @@
 
 #include "common/config_check.h"
 #include "common/log.h"
+#include "common/tzif.h"
 
 enum { NAME_LIMIT = 64, SHOWN_LIMIT = 60 };
 
@@ -37,8 +38,6 @@ static const char JOB_ZONE_WANTED[] =
     "the name of a time zone below " ZONE_FOLDER ", or \"\" for that of the business day";
 static const char NAME_WANTED[] = "the name of the database";
 static const char JOB_NAME_WANTED[] = "a name of small letters, digits and '-'";
-static const char CRON_WANTED[] =
-    "five fields (minute hour day month weekday) or a word such as \"@daily\"";
 
 /* The type of a number follows from the member's own type, so that the two cannot disagree. */
 #define PLACE(structure, member)                                                                   \
@@ -60,6 +59,11 @@ static const char CRON_WANTED[] =
     {                                                                                              \
         .name = dotted, PLACE(structure, member), .default_text = "\"" written "\"",               \
         .type = OPTION_TEXT, .accepts = check, .wanted = sentence                                  \
+    }
+#define JUDGED(structure, member, dotted, written, check)                                          \
+    {                                                                                              \
+        .name = dotted, PLACE(structure, member), .default_text = "\"" written "\"",               \
+        .type = OPTION_TEXT, .accepts_or_says = check                                              \
     }
 #define TEXT(structure, member, dotted, written)                                                   \
     CHECKED(structure, member, dotted, written, NULL, NULL)
@@ -110,7 +114,7 @@ static const struct config_option options[] = {
 
     CHECKED(config_job, name, "jobs.name", "daily-settlement",
             config_accepts_job_name, JOB_NAME_WANTED),
-    CHECKED(config_job, cron, "jobs.cron", "10 0 * * *", config_accepts_cron, CRON_WANTED),
+    JUDGED(config_job, cron, "jobs.cron", "10 0 * * *", config_accepts_cron),
     CHECKED(config_job, timezone, "jobs.timezone", "",
             config_accepts_zone_or_nothing, JOB_ZONE_WANTED),
     WORD(config_job, misfire, "jobs.misfire", "once", misfire_word),
@@ -303,6 +307,12 @@ static enum err store_text(const struct config_option *option, char *place,
     }
     if (option->accepts != NULL && !option->accepts(value->text))
         return refuse(option, value, problem);
+    struct detail reason = {""};
+    if (option->accepts_or_says != NULL && !option->accepts_or_says(value->text, &reason)) {
+        char found[128];
+        config_value_describe(value, found, sizeof(found));
+        return detail_set(problem, ERR_CONFIG, "is %s; %s", found, reason.text);
+    }
     put_text(option, place, value->text);
     return OK;
 }

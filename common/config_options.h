@@ -19,7 +19,9 @@ struct config_option {
     const char *default_text;          /* as it is written in a file */
     bool (*accepts)(const char *text); /* of a text; NULL: any */
     const char *wanted;                /* completes "write …" when a text is not accepted */
-    const char *(*word)(int index);    /* of a word: the index-th one, NULL after the last */
+    /* In place of both: says in words of its own what is wrong and what to write. */
+    bool (*accepts_or_says)(const char *text, struct detail *reason);
+    const char *(*word)(int index); /* of a word: the index-th one, NULL after the last */
 };
 
 /* What stands in a file, whoever parsed it. `number` holds a truth value as well. */

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "daemon/jobs/jobs.h"
 #include "daemon/run_once.h"
+#include "daemon/schedule_report.h"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
 
@@ -120,6 +121,12 @@ static int check_config(const struct arguments *arguments)
         return usage("--check-config takes no command: ", arguments->command);
     int code = load_config(arguments, &config);
     if (code >= 0) return code;
+    struct detail detail = {""};
+    enum err err = schedule_report(&config, (int64_t)time(NULL), stdout, stderr, &detail);
+    if (err != OK) {
+        fprintf(stderr, "settlementd: %s\n", detail.text);
+        return EXIT_BAD_CONFIG;
+    }
     printf("%s: no errors\n", config.path[0] != '\0' ? config.path : "built-in defaults");
     return EXIT_DONE;
 }

@@ -6,6 +6,7 @@
 #include "common/config.h"
 #include "common/config_check.h"
 #include "common/config_options.h"
+#include "common/tzif.h"
 #include "tests/unit/config_same.h"
 #include "tests/unit/suites.h"
 
@@ -220,6 +221,11 @@ static const struct {
     {"jobs = ( { name = \"Daily\"; } );", "is the text \"Daily\"; write a name of small letters"},
     {"jobs = ( { name = \"\"; } );", "jobs.name is the text \"\"; write a name of small letters"},
     {"jobs = ( { cron = \"* * * *\"; } );", "jobs.cron is the text \"* * * *\"; write five fields"},
+    {"jobs = (\n{ name = \"a\";\ncron = \"0 24 * * *\"; } );",
+     "a.conf:3: jobs.cron is the text \"0 24 * * *\"; hour \"24\" is out of range; write numbers "
+     "from 0 to 23"},
+    {"jobs = ( { cron = 5; } );", "jobs.cron is the number 5; write a text in double quotes"},
+    {"jobs = ( { cron = \"0 0 30 2 *\"; } );", "\"0 0 30 2 *\"; no date ever matches; write"},
     {"jobs = ( { misfire = \"all\"; } );", "is the text \"all\"; write \"once\" or \"skip\""},
     {"log: { level = \"loud\"; };", "write \"error\", \"warn\", \"info\" or \"debug\""},
     {"log: { format = \"xml\"; };", "write \"auto\", \"text\" or \"journal\""},
@@ -395,21 +401,17 @@ START_TEST(time_zones_are_known_by_name)
 }
 END_TEST
 
-START_TEST(cron_is_five_fields_or_a_word)
+/* Which texts are a cron expression is tested where they are parsed. */
+START_TEST(cron_expressions_are_parsed)
 {
-    static const struct {
-        const char *text;
-        bool ok;
-    } cases[] = {
-        {"10 0 * * *", true}, {" 10\t0  * * * ", true},
-        {"@daily", true},     {"", false},
-        {"   ", false},       {"@", false},
-        {"@daily x", false},  {"@Daily", false},
-        {"* * * *", false},   {"* * * * * *", false},
-        {"x y z a b", true},
-    };
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
-        ck_assert_msg(config_accepts_cron(cases[i].text) == cases[i].ok, "%s", cases[i].text);
+    struct detail detail = {""};
+    ck_assert(config_accepts_cron("10 0 * * *", &detail));
+    ck_assert(config_accepts_cron("@daily", NULL));
+    ck_assert(!config_accepts_cron("x y z a b", NULL));
+    ck_assert_str_eq(detail.text, "");
+    ck_assert(!config_accepts_cron("0 24 * * *", &detail));
+    ck_assert_msg(strstr(detail.text, "hour \"24\" is out of range; write") != NULL, "%s",
+                  detail.text);
 }
 END_TEST
 
@@ -449,7 +451,7 @@ Suite *test_config_suite(void)
     tcase_add_test(texts, a_text_fits_up_to_its_last_byte);
     tcase_add_test(texts, numbers_are_accepted_at_both_bounds);
     tcase_add_test(texts, time_zones_are_known_by_name);
-    tcase_add_test(texts, cron_is_five_fields_or_a_word);
+    tcase_add_test(texts, cron_expressions_are_parsed);
     tcase_add_test(texts, every_option_is_visited_once);
     suite_add_tcase(suite, texts);
     return suite;
