@@ -1,6 +1,7 @@
-/* Planning halves key ranges, the fullest first, until none is estimated to hold more than the target. The estimates are
- * EXPLAIN's, which are read from the index's pages without scanning it: within a factor of about two, and free. Halving by
- * key value needs a correction where keys are sparse: a half begins and ends at keys that exist. */
+/* Planning halves key ranges, the fullest first, until none is estimated to hold more than the target, and then joins
+ * neighbours that are within it together. The estimates are EXPLAIN's, which are read from the index's pages without
+ * scanning it: within a factor of about two, and free. Halving by key value needs a correction where keys are sparse: a
+ * half begins and ends at keys that exist. */
 #include "daemon/engine/partition.h"
 
 #include <stdlib.h>
@@ -141,6 +142,23 @@ static int by_lower(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+/* What isolating a hot key leaves beside it are often slivers: neighbours that fit into one partition together become one. */
+static void join_neighbours(struct planner *planner, int64_t target)
+{
+    int last = 0;
+    for (int i = 1; i < planner->count; i++) {
+        struct key_range *left = &planner->pieces[last].range;
+        const struct key_range *right = &planner->pieces[i].range;
+        if (left->estimated_items + right->estimated_items > target) {
+            planner->pieces[++last] = planner->pieces[i];
+            continue;
+        }
+        left->upper = right->upper;
+        left->estimated_items += right->estimated_items;
+    }
+    if (planner->count > 0) planner->count = last + 1;
+}
+
 static enum err planner_init(struct planner *planner, struct db *db,
                              const struct key_source *source, int max_partitions)
 {
@@ -186,6 +204,7 @@ enum err partition_plan_make(struct db *db, const struct key_source *source, con
     if (source->items_factor > 1) scaled.partition_items *= source->items_factor;
     if (planner.count > 0) TRY(divide(&planner, &scaled));
     qsort(planner.pieces, (size_t)planner.count, sizeof(planner.pieces[0]), by_lower);
+    join_neighbours(&planner, partition_target(estimated_total(&planner), &scaled));
     widen(&planner, source->reach);
 
     struct partition_plan plan = {.count = planner.count};

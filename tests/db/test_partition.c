@@ -68,16 +68,20 @@ static int64_t count_between(struct harness *harness, const struct key_range *ra
     return count;
 }
 
-/* Disjoint, ascending, without gaps, none empty, all keys in it, no more ranges than allowed. */
+/* Disjoint, ascending, without gaps, none empty, all keys in it, no more ranges than allowed, no two that could be one. */
 static void check_plan(struct harness *harness, const struct partition_plan *plan,
                        const struct run_limits *limits)
 {
     int64_t logs = 0, estimated = 0;
+    int64_t target = partition_target(plan->estimated_items, limits);
     ck_assert_int_le(plan->count, limits->max_partitions);
     for (int i = 0; i < plan->count; i++) {
         const struct key_range *range = &plan->ranges[i];
         ck_assert_int_lt(range->lower, range->upper);
-        if (i > 0) ck_assert_int_eq(range->lower, plan->ranges[i - 1].upper);
+        if (i > 0) {
+            ck_assert_int_eq(range->lower, plan->ranges[i - 1].upper);
+            ck_assert_int_gt(plan->ranges[i - 1].estimated_items + range->estimated_items, target);
+        }
         int64_t count = count_between(harness, range);
         ck_assert_int_gt(count, 0);
         logs += count;
