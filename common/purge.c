@@ -29,6 +29,9 @@ static const char FIND_SQL[] =
     "   JOIN BATCH_JOB_EXECUTION x ON x.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID"
     "   WHERE x.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID)" INSTANCES_THAT_MAY_GO
     " ORDER BY i.JOB_INSTANCE_ID LIMIT ?";
+/* Whoever purges at the same time begins with the same instance, and waits here instead of getting in the way. */
+static const char LOCK_SQL[] =
+    "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = ? FOR UPDATE";
 static const char COUNT_INSTANCES_SQL[] = "SELECT COUNT(*)" INSTANCES_THAT_MAY_GO;
 static const char COUNT_EXECUTIONS_SQL[] =
     "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION y"
@@ -149,14 +152,17 @@ static enum err delete_others(struct db *db, int64_t days, struct batch *batch)
     return OK;
 }
 
+/* When the first instance is gone by now somebody else has taken this batch: the next one is looked for anew. */
 static enum err purge_in_transaction(struct db *db, void *context)
 {
     struct batch *batch = context;
-    int64_t ids[PURGE_INSTANCES], count = 0;
+    int64_t ids[PURGE_INSTANCES], count = 0, first = 0;
     batch->counts = (struct purge_counts){0};
     batch->more = true;
     TRY(find_instances(db, batch->days, ids, &count));
     if (count == 0) return delete_others(db, batch->days, batch);
+    enum err err = db_query_i64(db, &first, 0, LOCK_SQL, "i", ids[0]);
+    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     return delete_instances(db, ids, count, &batch->counts);
 }
 
