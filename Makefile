@@ -120,6 +120,11 @@ LDFLAGS_cov     := --coverage
 DEFINES := -D_GNU_SOURCE -DSETTLEMENTD_VERSION='"$(VERSION)"' \
 	-DSETTLEMENTD_MIGRATIONS='"$(datadir)/settlementd/migrations"'
 
+# Every variant but the release has seams at which tests can shift the schedules' clock.
+ifneq ($(VARIANT),release)
+DEFINES += -DSETTLEMENTD_TEST_SEAMS
+endif
+
 # CFLAGS, CPPFLAGS and LDFLAGS stay the caller's; ours come first, so that the caller has the last word.
 COMPILE = $(CC) -std=gnu17 -I. $(DEFINES) $(PACKAGE_CFLAGS) $(strip $(WARNINGS) $(CFLAGS_$(VARIANT))) -pthread \
 	$(CPPFLAGS) $(CFLAGS)

@@ -108,8 +108,7 @@ static const struct config_option options[] = {
     NUMBER(config, skip_limit, "settlement.skip_limit", "1000", 0, COUNT_LIMIT),
 
     TRUTH(config, housekeeping.enabled, "housekeeping.enabled", "true"),
-    CHECKED(config, housekeeping.cron, "housekeeping.cron", "30 3 * * *",
-            config_accepts_cron, CRON_WANTED),
+    JUDGED(config, housekeeping.cron, "housekeeping.cron", "30 3 * * *", config_accepts_cron),
     NUMBER(config, housekeeping.keep_days, "housekeeping.keep_days", "90", 1, 36500),
 
     CHECKED(config_job, name, "jobs.name", "daily-settlement",

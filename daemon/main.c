@@ -11,6 +11,7 @@
 #include "daemon/jobs/jobs.h"
 #include "daemon/run_once.h"
 #include "daemon/schedule_report.h"
+#include "daemon/service.h"
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
 
@@ -18,9 +19,13 @@ static const char HELP[] =
     "settlementd - turns a day's viewing logs into statistics and revenue, exactly once\n"
     "\n"
     "usage:\n"
+    "  settlementd [--config FILE]\n"
     "  settlementd run JOB --date YYYY-MM-DD [--config FILE] [--quiet]\n"
     "  settlementd --check-config [--config FILE]\n"
     "  settlementd --help | --version\n"
+    "\n"
+    "  Without a command it is the daemon, in the foreground, as systemd wants it: it runs the jobs of\n"
+    "  the configuration when they are due, does what settlectl asks for, and restarts what failed.\n"
     "\n"
     "  run JOB         runs one job in the foreground: shows its progress on stderr, prints its "
     "steps\n"
@@ -35,9 +40,8 @@ static const char HELP[] =
     "  --check-config  checks the configuration and says what is wrong with it, with file and "
     "line\n"
     "\n"
-    "signals while a job runs: SIGTERM, SIGINT, SIGHUP finish the running chunks and stop; a second one "
-    "rolls\n"
-    "them back.\n"
+    "signals: SIGTERM and SIGINT finish the running chunks and stop; a second one rolls them back.\n"
+    "  SIGHUP makes the daemon read its configuration again; a run in the foreground takes it like SIGTERM.\n"
     "\n"
     "exit: 0 done (or done before), 1 failed, refused or stopped, 2 usage, 3 no such job,\n"
     "      78 bad configuration\n"
@@ -154,6 +158,14 @@ static int run_command(const struct arguments *arguments)
     return run_once(&options);
 }
 
+static int run_service(const struct arguments *arguments)
+{
+    struct config config;
+    if (arguments->date != NULL) return usage("--date goes with a command: ", "run JOB");
+    int code = load_config(arguments, &config);
+    return code >= 0 ? code : service_run(&config);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -161,7 +173,7 @@ int main(int argc, char **argv)
     int code = read_options(argc, argv, &arguments);
     if (code >= 0) return code;
     if (arguments.check_config) return check_config(&arguments);
-    if (arguments.command == NULL) return usage("what to do? ", "run JOB --date YYYY-MM-DD");
+    if (arguments.command == NULL) return run_service(&arguments);
     if (strcmp(arguments.command, "run") != 0) return usage("unknown command ", arguments.command);
     return run_command(&arguments);
 }

@@ -144,8 +144,8 @@ int run_once(const struct run_once_options *options)
     runner_init(&run.runner, &runner_options);
     explicit_bzero(db_options.password, sizeof(db_options.password));
 
-    const struct run_display_options display_options = {&run.runner.control, options->quiet, stop_run,
-                                              cut_connections, &run};
+    const struct run_display_options display_options = {&run.runner.control, options->quiet,
+                                                        stop_run, cut_connections, &run};
     uv_thread_t coordinator;
     err = run_display_init(&run.display, &display_options);
     if (err == OK && uv_thread_create(&coordinator, conduct_in_thread, &run) != 0) err = ERR_MEMORY;

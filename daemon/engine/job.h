@@ -72,6 +72,19 @@ struct admission {
     int64_t job_execution_id; /* with ERR_CLOSED: the execution that closed it */
 };
 
+/* Dates that are to be run and were not. */
+struct pending_days {
+    char first[JOB_DATE], last[JOB_DATE]; /* of those that were counted */
+    int count;
+    bool more; /* there are others after them */
+};
+
+/* A date that is not closed. Without data, and passed, there never will be anything to run on it. */
+struct date_facts {
+    bool has_data;
+    bool passed; /* dates after it are closed */
+};
+
 struct job {
     const char *name;
     const struct step *const *steps; /* in their order */
@@ -79,6 +92,9 @@ struct job {
     /* May this date be run now? Inside the launch's transaction. OK, ERR_CLOSED, ERR_REFUSED or ERR_INVALID. */
     enum err (*admit)(struct db *db, const char *date, struct admission *ret_admission,
                       struct detail *detail);
+    /* The dates up to and including `until` that are to be run and were not, the oldest first, at most `limit` of them. */
+    enum err (*pending)(struct db *db, const char *until, int limit, struct pending_days *ret_days);
+    enum err (*facts)(struct db *db, const char *date, struct date_facts *ret_facts);
     /* Loads what all steps share; `release` frees it. */
     enum err (*prepare)(struct db *db, const char *date, void **ret_shared, struct detail *detail);
     void (*release)(void *shared);

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+const char JOB_KEY_PARAMETER[] = "targetDate";
+const char JOB_KEY_PARAMETER_TYPE[] = "java.lang.String";
+
 enum err job_key(const struct job_parameter *parameters, int count, char ret_key[JOB_KEY_TEXT])
 {
     char text[4096] = "";
@@ -24,4 +27,15 @@ enum err job_key(const struct job_parameter *parameters, int count, char ret_key
     for (unsigned i = 0; i < length; i++)
         (void)snprintf(ret_key + (size_t)i * 2, 3, "%02x", digest[i]);
     return OK;
+}
+
+enum err job_key_of_date(const char *date, char ret_key[JOB_KEY_TEXT])
+{
+    const struct job_parameter parameter = {
+        .name = JOB_KEY_PARAMETER,
+        .type = JOB_KEY_PARAMETER_TYPE,
+        .value = date,
+        .identifying = true,
+    };
+    return job_key(&parameter, 1, ret_key);
 }

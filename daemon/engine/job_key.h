@@ -17,4 +17,8 @@ struct job_parameter {
 enum err job_key(const struct job_parameter *parameters, int count,
                  char ret_key[JOB_KEY_TEXT]) MUST_CHECK;
 
+/* The key of a job whose one identifying parameter is targetDate, a java.lang.String: so are all jobs here. */
+extern const char JOB_KEY_PARAMETER[], JOB_KEY_PARAMETER_TYPE[];
+enum err job_key_of_date(const char *date, char ret_key[JOB_KEY_TEXT]) MUST_CHECK;
+
 #endif

@@ -78,7 +78,10 @@ static enum err deal_with_running(struct db *db, struct launcher *launcher, bool
         .ours = strcmp(owner_id, launcher->request->node_id) == 0,
         .policy = launcher->request->policy,
     };
-    return recovery_fail_execution(db, &abandoned, &owner);
+    bool restarts = false;
+    TRY(recovery_fail_execution(db, &abandoned, &owner, &restarts));
+    if (!restarts) answer->given_up_id = abandoned.job_execution_id;
+    return OK;
 }
 
 static enum err recover_dead(struct db *db, struct launcher *launcher)

@@ -28,6 +28,8 @@ struct launch_answer {
     char owner_id[NODE_ID]; /* with ERR_BUSY: who runs it */
     struct node_state owner;
     char running_date[JOB_DATE];
+    int64_t
+        given_up_id; /* left behind by a dead process, and not started again by itself; 0: none */
 };
 
 /* OK: a new execution, STARTING, is ours. ERR_CLOSED: there is nothing to do. ERR_BUSY: a process that is alive runs the job;

@@ -16,7 +16,7 @@ static const char REGISTER_SQL[] =
     " VALUES (?, ?, ?, ?, ?, NOW(6), NOW(6), NOW(6) + INTERVAL ? SECOND)";
 /* The row is made again when somebody has swept it away while this process could not be heard. */
 static const char RENEW_SQL[] =
-    "UPDATE node SET heartbeat_at = NOW(6), lease_until = NOW(6) + INTERVAL ? SECOND"
+    "UPDATE node SET heartbeat_at = NOW(6), lease_until = NOW(6) + INTERVAL ? SECOND, status = ?"
     " WHERE node_id = ?";
 static const char LOCK_SQL[] = "SELECT GET_LOCK(CONCAT('settlementd.', ?), 0)";
 static const char LEAVE_SQL[] = "DELETE FROM node WHERE node_id = ?";
@@ -36,6 +36,7 @@ struct node {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool quit;
+    char status[512];
 };
 
 static enum err make_id(char ret_id[NODE_ID])
@@ -70,7 +71,12 @@ static enum err renew(struct node *node)
     int64_t matched = 0;
     /* After a reconnect the server may need a moment to free the old session's lock: then the next beat takes it. */
     if (!node->holds_lock) TRY(take_lock(node));
-    TRY(db_run(node->db, &matched, RENEW_SQL, "is", (int64_t)node->options.ttl_s, node->id));
+    char status[sizeof(node->status)];
+    pthread_mutex_lock(&node->lock);
+    memcpy(status, node->status, sizeof(status));
+    pthread_mutex_unlock(&node->lock);
+    TRY(db_run(node->db, &matched, RENEW_SQL, "iss", (int64_t)node->options.ttl_s, status,
+               node->id));
     return matched == 1 ? OK : enroll(node);
 }
 
@@ -171,6 +177,13 @@ void node_free(struct node *node)
 const char *node_id(const struct node *node)
 {
     return node->id;
+}
+
+void node_set_status(struct node *node, const char *text)
+{
+    pthread_mutex_lock(&node->lock);
+    (void)text_format(node->status, sizeof(node->status), "%s", text);
+    pthread_mutex_unlock(&node->lock);
 }
 
 enum err node_look(struct db *db, const char *node_id, struct node_state *ret_state)

@@ -24,6 +24,9 @@ void node_free(struct node *node);
 
 const char *node_id(const struct node *node);
 
+/* What the row says about the process, from the next renewal on; cut to fit. Any thread. */
+void node_set_status(struct node *node, const char *text);
+
 /* What a node looks like from outside. */
 struct node_state {
     bool known; /* there is a row */

@@ -16,32 +16,34 @@ static const char FAIL_STEPS_SQL[] =
     " WHERE JOB_EXECUTION_ID = ? AND STATUS IN ('STARTING', 'STARTED', 'STOPPING')";
 
 static void describe(const struct abandoned_execution *execution, const struct node_state *owner,
-                     char *ret_text, size_t size)
+                     bool restarts, char *ret_text, size_t size)
 {
+    const char *next =
+        restarts || execution->policy == NULL
+            ? "the next execution goes on at the checkpoints"
+            : "it is not started again by itself: when the reason is found, settlectl "
+              "restart goes on at the checkpoints";
     if (execution->ours)
-        (void)text_format(ret_text, size,
-                          "the database could not be reached when it ended; the next execution "
-                          "goes on at the checkpoints");
+        (void)text_format(ret_text, size, "the database could not be reached when it ended; %s",
+                          next);
     else
-        (void)text_format(ret_text, size,
-                          "the process that ran it is gone (node %s%s%s); the next execution goes "
-                          "on at the checkpoints",
-                          execution->node_id, owner->known ? " on " : "", owner->host);
+        (void)text_format(ret_text, size, "the process that ran it is gone (node %s%s%s); %s",
+                          execution->node_id, owner->known ? " on " : "", owner->host, next);
 }
 
 enum err recovery_fail_execution(struct db *db, const struct abandoned_execution *execution,
-                                 const struct node_state *owner)
+                                 const struct node_state *owner, bool *ret_restarts)
 {
     char message[512];
     enum end_cause cause = execution->status == STATUS_STOPPING ? CAUSE_PERSON
                            : execution->ours                    ? CAUSE_TRANSIENT
                                                                 : CAUSE_CRASH;
     int64_t restarts = 0;
-    describe(execution, owner, message, sizeof(message));
     TRY(repository_restarts(db, execution->job_execution_id, &restarts));
     struct restart restart = {0};
     if (execution->policy != NULL)
         restart = restart_decide(execution->policy, cause, restarts, retry_random());
+    describe(execution, owner, restart.due, message, sizeof(message));
     TRY(db_run(db, NULL, RAISE_EPOCHS_SQL, "i", execution->job_instance_id));
     TRY(db_run(db, NULL, FAIL_STEPS_SQL, "si", message, execution->job_execution_id));
     const struct execution_end end = {
@@ -53,8 +55,9 @@ enum err recovery_fail_execution(struct db *db, const struct abandoned_execution
         .restart = restart,
     };
     TRY(repository_set_execution(db, execution->job_execution_id, &end));
-    log_event(LOG_LEVEL_WARN, "execution-recovered", message, "execution",
-              LOG_INT(execution->job_execution_id), "cause", end_cause_name(cause), "restarts",
-              LOG_INT(restarts), NULL);
+    *ret_restarts = restart.due;
+    log_event(restart.due || execution->policy == NULL ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
+              "execution-recovered", message, "execution", LOG_INT(execution->job_execution_id),
+              "cause", end_cause_name(cause), "restarts", LOG_INT(restarts), NULL);
     return OK;
 }

@@ -6,7 +6,7 @@
 #include "daemon/engine/node.h"
 #include "daemon/engine/restart.h"
 
-/* Inside the launch's transaction. `status` is what the execution has now. When it is STOPPING it is not restarted: a person wanted
+/* Inside the launch's transaction. *ret_restarts: a daemon will start the instance again by itself. `status` is what the execution has now. When it is STOPPING it is not restarted: a person wanted
  * it to stop. */
 struct abandoned_execution {
     int64_t job_execution_id, job_instance_id;
@@ -16,6 +16,6 @@ struct abandoned_execution {
     const struct restart_policy *policy;
 };
 enum err recovery_fail_execution(struct db *db, const struct abandoned_execution *execution,
-                                 const struct node_state *owner) MUST_CHECK;
+                                 const struct node_state *owner, bool *ret_restarts) MUST_CHECK;
 
 #endif

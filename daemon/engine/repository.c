@@ -10,9 +10,6 @@ const char EXIT_COMPLETED_WITH_SKIPS[] = "COMPLETED WITH SKIPS";
 const char EXIT_FAILED[] = "FAILED";
 const char EXIT_STOPPED[] = "STOPPED";
 
-static const char PARAMETER_NAME[] = "targetDate";
-static const char PARAMETER_TYPE[] = "java.lang.String";
-
 static const char FIND_INSTANCE_SQL[] =
     "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE WHERE JOB_NAME = ? AND JOB_KEY = ? FOR UPDATE";
 static const char NEXT_INSTANCE_SQL[] = "SELECT NEXT VALUE FOR BATCH_JOB_SEQ";
@@ -124,18 +121,12 @@ static const char STEP_COUNTS_SQL[] =
     " COALESCE(SUM(COMMIT_COUNT), 0) FROM BATCH_STEP_EXECUTION"
     " WHERE JOB_EXECUTION_ID = ? AND STEP_NAME LIKE CONCAT(?, ':partition%')";
 
-static enum err key_of(const char *date, char ret_key[JOB_KEY_TEXT])
-{
-    struct job_parameter parameter = {PARAMETER_NAME, PARAMETER_TYPE, date, true};
-    return job_key(&parameter, 1, ret_key);
-}
-
 enum err repository_instance(struct db *db, const char *job_name, const char *date,
                              int64_t *ret_instance_id)
 {
     char key[JOB_KEY_TEXT];
     int64_t id = 0;
-    TRY(key_of(date, key));
+    TRY(job_key_of_date(date, key));
     enum err err = db_query_i64(db, &id, 0, FIND_INSTANCE_SQL, "ss", job_name, key);
     if (err == ERR_NOT_FOUND) {
         TRY(db_query_i64(db, &id, 0, NEXT_INSTANCE_SQL, ""));
@@ -151,7 +142,8 @@ enum err repository_new_execution(struct db *db, int64_t instance_id, const char
     int64_t id = 0;
     TRY(db_query_i64(db, &id, 0, NEXT_EXECUTION_SQL, ""));
     TRY(db_run(db, NULL, NEW_EXECUTION_SQL, "ii", id, instance_id));
-    TRY(db_run(db, NULL, NEW_PARAMETER_SQL, "isss", id, PARAMETER_NAME, PARAMETER_TYPE, date));
+    TRY(db_run(db, NULL, NEW_PARAMETER_SQL, "isss", id, JOB_KEY_PARAMETER, JOB_KEY_PARAMETER_TYPE,
+               date));
     TRY(db_run(db, NULL, NEW_CONTEXT_SQL, "is", id, REPOSITORY_EMPTY_CONTEXT));
     TRY(db_run(db, NULL, NEW_OWNER_SQL, "isi", id, node_id, instance_id));
     *ret_execution_id = id;

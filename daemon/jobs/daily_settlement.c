@@ -14,16 +14,14 @@ static const char HAS_LOGS_SQL[] =
     "SELECT EXISTS (SELECT 1 FROM member_content_watch_log WHERE watched_date = ?)"
     " OR EXISTS (SELECT 1 FROM member_ad_watch_log WHERE watched_date = ?)";
 static const char FRONTIER_SQL[] = "SELECT MAX(business_date) FROM day_close";
-/* The earliest day with logs after the frontier and before the date. Days at or before the frontier are passed over: what of
- * them is not settled is late. */
+/* The earliest day with logs between two days, both exclusive. */
 static const char EARLIEST_SQL[] =
     "SELECT MIN(first_) FROM ("
     " SELECT MIN(watched_date) AS first_ FROM member_content_watch_log"
-    " WHERE watched_date > COALESCE((SELECT MAX(business_date) FROM day_close), '1000-01-01')"
-    " AND watched_date < ?"
+    " WHERE watched_date > ? AND watched_date < ?"
     " UNION ALL SELECT MIN(watched_date) FROM member_ad_watch_log"
-    " WHERE watched_date > COALESCE((SELECT MAX(business_date) FROM day_close), '1000-01-01')"
-    " AND watched_date < ?) both_";
+    " WHERE watched_date > ? AND watched_date < ?) both_";
+static const char BEFORE_ALL_DAYS[] = "1000-01-01";
 static const char TOTALS_SQL[] =
     "SELECT COALESCE(SUM(view_count), 0), COALESCE(SUM(ad_view_count), 0)"
     " FROM content_statistics WHERE period = 'DAILY' AND statistics_date = ?";
@@ -38,33 +36,81 @@ static const struct step *const steps[] = {
     &settlement_step,         &reconciliation_step,
 };
 
-static enum err unsettled_before(struct db *db, const char *date, char ret_date[CIVIL_TEXT])
+/* The empty text when there is none. */
+static enum err earliest_between(struct db *db, const char *after, const char *before,
+                                 char ret_date[CIVIL_TEXT])
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
     bool row = false;
-    TRY(db_query(db, &query, EARLIEST_SQL, "ss", date, date));
+    TRY(db_query(db, &query, EARLIEST_SQL, "ssss", after, before, after, before));
     TRY(statement_fetch(query, &row));
     ASSERT(row);
     (void)text_format(ret_date, CIVIL_TEXT, "%s", statement_text(query, 0));
     return OK;
 }
 
-static enum err check_frontier(struct db *db, const char *date, struct detail *detail)
+/* The settled frontier; a day before all others when nothing is settled. Days at or before it are passed over: what of them is
+ * not settled is late. */
+static enum err read_frontier(struct db *db, char ret_date[CIVIL_TEXT])
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
-    struct civil frontier, asked;
     bool row = false;
     TRY(db_query(db, &query, FRONTIER_SQL, ""));
     TRY(statement_fetch(query, &row));
-    if (!row || statement_is_null(query, 0)) return OK;
-    TRY(civil_parse(statement_text(query, 0), &frontier));
-    TRY(civil_parse(date, &asked));
-    if (civil_compare(asked, frontier) > 0) return OK;
+    bool none = !row || statement_is_null(query, 0);
+    (void)text_format(ret_date, CIVIL_TEXT, "%s",
+                      none ? BEFORE_ALL_DAYS : statement_text(query, 0));
+    return OK;
+}
+
+static enum err unsettled_before(struct db *db, const char *date, char ret_date[CIVIL_TEXT])
+{
+    char frontier[CIVIL_TEXT];
+    TRY(read_frontier(db, frontier));
+    return earliest_between(db, frontier, date, ret_date);
+}
+
+static enum err pending(struct db *db, const char *until, int limit, struct pending_days *ret_days)
+{
+    struct civil last;
+    char after[CIVIL_TEXT], before[CIVIL_TEXT], found[CIVIL_TEXT];
+    *ret_days = (struct pending_days){0};
+    TRY(civil_parse(until, &last));
+    civil_format(civil_add_days(last, 1), before);
+    TRY(read_frontier(db, after));
+    for (;;) {
+        TRY(earliest_between(db, after, before, found));
+        if (found[0] == '\0') return OK;
+        if (ret_days->count == limit) {
+            ret_days->more = true;
+            return OK;
+        }
+        if (ret_days->count++ == 0) memcpy(ret_days->first, found, sizeof(found));
+        memcpy(ret_days->last, found, sizeof(found));
+        memcpy(after, found, sizeof(found));
+    }
+}
+
+static enum err facts_of(struct db *db, const char *date, struct date_facts *ret_facts)
+{
+    int64_t logs = 0;
+    char frontier[CIVIL_TEXT];
+    TRY(read_frontier(db, frontier));
+    TRY(db_query_i64(db, &logs, 0, HAS_LOGS_SQL, "ss", date, date));
+    *ret_facts = (struct date_facts){.has_data = logs != 0, .passed = strcmp(date, frontier) < 0};
+    return OK;
+}
+
+static enum err check_frontier(struct db *db, const char *date, struct detail *detail)
+{
+    char frontier[CIVIL_TEXT];
+    TRY(read_frontier(db, frontier));
+    if (strcmp(date, frontier) > 0) return OK;
     return detail_set(
         detail, ERR_REFUSED,
         "%s is before the settled frontier (%s) and was not settled; days are settled in "
         "order, so its logs are late and stay unpaid until they are booked on a later day",
-        date, statement_text(query, 0));
+        date, frontier);
 }
 
 static enum err check_order(struct db *db, const char *date, struct detail *detail)
@@ -159,6 +205,8 @@ const struct job daily_settlement_job = {
     .steps = steps,
     .step_count = COUNT_OF(steps),
     .admit = admit,
+    .pending = pending,
+    .facts = facts_of,
     .prepare = prepare,
     .release = free,
     .complete = complete,

@@ -14,3 +14,8 @@ const struct job *jobs_find(const char *name)
         if (strcmp(jobs[i]->name, name) == 0) return jobs[i];
     return NULL;
 }
+
+const struct job *jobs_at(int index)
+{
+    return index >= 0 && (size_t)index < COUNT_OF(jobs) ? jobs[index] : NULL;
+}

@@ -7,6 +7,9 @@
 /* NULL when there is no such job. */
 const struct job *jobs_find(const char *name);
 
+/* One after the other from 0 on; NULL after the last. */
+const struct job *jobs_at(int index);
+
 /* The names, one after the other, for messages: "daily-settlement". */
 extern const char JOBS_NAMES[];
 

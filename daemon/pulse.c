@@ -1,0 +1,48 @@
+#include "daemon/pulse.h"
+
+#ifdef SETTLEMENTD_TEST_SEAMS
+#include <stdio.h>
+#include <stdlib.h>
+#endif
+
+static const char PULSE_SQL[] =
+    "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED),"
+    " EXISTS (SELECT 1 FROM job_request WHERE status = 'PENDING'),"
+    " EXISTS (SELECT 1 FROM job_request WHERE status = 'ACCEPTED'),"
+    " EXISTS (SELECT 1 FROM schedule_slot WHERE status = 'OPEN'),"
+    " EXISTS (SELECT 1 FROM job_execution_owner WHERE restart_at <= NOW(6)),"
+    " EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION e"
+    "  JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID"
+    "  JOIN job_control c ON c.job_name = i.JOB_NAME"
+    "  WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING'))";
+
+/* Test builds shift the schedules' clock by the microseconds that a file holds. */
+static int64_t shift_us(void)
+{
+    long long shift = 0;
+#ifdef SETTLEMENTD_TEST_SEAMS
+    const char *path = getenv("SETTLEMENTD_TEST_CLOCK");
+    CLEANUP(close_file) FILE *file = path == NULL ? NULL : fopen(path, "re");
+    if (file != NULL && fscanf(file, "%lld", &shift) != 1) shift = 0;
+#endif
+    return shift;
+}
+
+enum err pulse_new(struct db *db, struct statement **ret_statement)
+{
+    return statement_new(db, PULSE_SQL, ret_statement);
+}
+
+enum err pulse_take(struct statement *statement, struct pulse *ret_pulse)
+{
+    TRY(statement_execute_row(statement));
+    *ret_pulse = (struct pulse){
+        .now_us = statement_i64(statement, 0) + shift_us(),
+        .pending = statement_i64(statement, 1) != 0,
+        .accepted = statement_i64(statement, 2) != 0,
+        .open = statement_i64(statement, 3) != 0,
+        .due = statement_i64(statement, 4) != 0,
+        .running = statement_i64(statement, 5) != 0,
+    };
+    return OK;
+}

@@ -1,0 +1,69 @@
+#include "daemon/status_line.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct line {
+    char *text;
+    size_t size, used;
+};
+
+static void add(struct line *line, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void add(struct line *line, const char *format, ...)
+{
+    if (line->used + 1 >= line->size) return;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line->text + line->used, line->size - line->used, format, arguments);
+    va_end(arguments);
+    if (length > 0) line->used += (size_t)min_i64(length, (int64_t)(line->size - line->used - 1));
+}
+
+static const char *separator(const struct line *line)
+{
+    return line->used == 0 ? "" : "; ";
+}
+
+static void add_running(struct line *line, const struct work *work, bool draining)
+{
+    const struct conductor_order *order = conductor_order(work->conductor);
+    struct board_view view = conductor_view(work->conductor);
+    int64_t execution = conductor_execution(work->conductor);
+    add(line, "%s%s %s %s", separator(line), draining ? "finishing chunks of" : "running",
+        work->job->name, order->date);
+    if (execution != 0) add(line, " (execution %lld)", (long long)execution);
+    if (view.step_count == 0) return;
+    const struct board_step *step = &view.steps[view.step_count - 1];
+    add(line, ": %s", step->name);
+    if (step->total > 0)
+        add(line, " %lld %%", (long long)min_i64(100, step->done * 100 / step->total));
+}
+
+static void add_work(struct line *line, const struct work *work, bool draining)
+{
+    if (work->conductor != NULL) add_running(line, work, draining);
+    if (work->conductor == NULL && work->state[0] != '\0')
+        add(line, "%s%s waits: %s", separator(line), work->job->name, work->state);
+    if (work->last_error[0] != '\0' && strcmp(work->last_error, work->state) != 0)
+        add(line, "%slast error of %s: %s", separator(line), work->job->name, work->last_error);
+}
+
+void status_line_write(const struct mailbox_report *report, const struct work *works,
+                       int work_count, char *ret_line, size_t size)
+{
+    struct line line = {.text = ret_line, .size = size};
+    bool draining = report->state == MAILBOX_DRAINING;
+    bool running = false;
+    ret_line[0] = '\0';
+    for (int i = 0; i < work_count; i++)
+        running = running || works[i].conductor != NULL;
+    if (draining && !running) add(&line, "stopping");
+    if (report->state == MAILBOX_READY && !running) add(&line, "idle");
+    for (int i = 0; i < work_count; i++)
+        add_work(&line, &works[i], draining);
+    if (report->reload_failed)
+        add(&line, "%sthe configuration was not taken over: %s", separator(&line),
+            report->reload_error);
+}

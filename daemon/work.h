@@ -1,0 +1,44 @@
+/* What is to be run next for a job, and the execution that runs. A job never overlaps itself: there is at most one conductor
+ * for each. In this order: what is due for a restart, what people asked for, the days that open slots want. Every decision is
+ * made again from the tables in each turn, so that nothing is lost with the process; launch() has the last word. The
+ * coordinator's thread calls. */
+#ifndef DAEMON_WORK_H
+#define DAEMON_WORK_H
+
+#include "daemon/conductor.h"
+#include "daemon/queue.h"
+
+/* What all jobs share. */
+struct work_context {
+    struct db *db;
+    const char *node_id;
+    const struct config *config;
+    const struct db_options *db_options; /* for conductors */
+    void (*wake)(void *context);         /* called by a conductor that has ended */
+    void *wake_context;
+    int64_t now_us; /* the schedules' clock */
+    bool running;   /* something of our jobs is marked as running in the tables */
+    bool stirred;   /* somebody asked for something: look at once */
+};
+
+struct work {
+    const struct job *job;
+    struct conductor *conductor; /* NULL: none */
+    int64_t look_again_us;       /* monotonic; not before then without need */
+    char suspect[NODE_ID];       /* whose lock was free at the last look */
+    char state[256];             /* a clause for the status line: what it does or waits for */
+    char last_error[256];
+};
+
+/* One turn: takes the end of an execution in, and starts the next. */
+enum err work_turn(struct work *work, const struct work_context *context) MUST_CHECK;
+
+/* While the daemon stops: stops the execution that runs, and takes its end in. *ret_running: it has not ended yet. */
+void work_drain(struct work *work, const struct work_context *context, enum stop stop,
+                bool *ret_running);
+
+/* True while an execution runs, here or elsewhere, or requests wait: a new request has to wait as well. */
+enum err work_is_busy(const struct work *work, const struct work_context *context,
+                      bool *ret_busy) MUST_CHECK;
+
+#endif
