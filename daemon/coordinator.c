@@ -43,6 +43,7 @@ struct coordinator {
     struct work works[WORKS];
     int work_count;
     bool connected, started;
+    bool trouble;                    /* a part of this turn failed */
     int64_t connect_at_us, pause_ms; /* the next try, and how long to wait after it */
     int64_t adopt_at_us, abort_at_us;
     char said_error[512]; /* logged last, so that each is said once */
@@ -168,6 +169,16 @@ static bool reach_database(struct coordinator *coordinator)
 
 /* ---- a turn ---- */
 
+/* What fails in one part of a turn must not keep the other parts from theirs; but without a connection there is no turn. */
+static enum err tolerate(struct coordinator *coordinator, enum err err)
+{
+    static const char event[] = "turn-failed";
+    if (err == OK || err_class(err) == CLASS_CONNECTION) return err;
+    coordinator->trouble = true;
+    log_trouble(coordinator, event, err, db_message(coordinator->db));
+    return OK;
+}
+
 static enum err purge(struct coordinator *coordinator)
 {
     char until[CIVIL_TEXT], words[160];
@@ -201,7 +212,7 @@ static enum err run_works(struct coordinator *coordinator, struct work_context *
             work->state[0] = '\0';
             continue;
         }
-        TRY(work_turn(work, context));
+        TRY(tolerate(coordinator, work_turn(work, context)));
         mailbox_turn(coordinator->mailbox);
     }
     return OK;
@@ -216,6 +227,7 @@ static enum err decide_slots(struct coordinator *coordinator)
     if (more) mailbox_nudge(coordinator->mailbox);
     if (err == OK || err_class(err) == CLASS_CONNECTION) return err;
     static const char event[] = "slots-not-decided";
+    coordinator->trouble = true;
     log_trouble(coordinator, event, err,
                 detail.text[0] != '\0' ? detail.text : db_message(coordinator->db));
     return OK; /* the next turn begins anew; running work must not wait for it */
@@ -232,7 +244,9 @@ static enum err take_turn(struct coordinator *coordinator)
 {
     struct pulse *pulse = &coordinator->pulse;
     bool open_before = pulse->open;
-    TRY(pulse_take(coordinator->pulse_statement, pulse));
+    coordinator->trouble = false;
+    TRY(tolerate(coordinator, pulse_take(coordinator->pulse_statement, pulse)));
+    if (coordinator->trouble) return OK;
     TRY(decide_slots(coordinator));
     struct work_context context = {
         .db = coordinator->db,
@@ -246,10 +260,11 @@ static enum err take_turn(struct coordinator *coordinator)
         .stirred = pulse->open && !open_before,
     };
     if (pulse->pending)
-        TRY(answers_turn(coordinator->works, coordinator->work_count, &context, &context.stirred));
-    TRY(adopt(coordinator));
+        TRY(tolerate(coordinator, answers_turn(coordinator->works, coordinator->work_count,
+                                               &context, &context.stirred)));
+    TRY(tolerate(coordinator, adopt(coordinator)));
     TRY(run_works(coordinator, &context));
-    return purge(coordinator);
+    return tolerate(coordinator, purge(coordinator));
 }
 
 /* ---- reload, drain ---- */
@@ -308,12 +323,6 @@ static bool drain(struct coordinator *coordinator, enum mailbox_stop order)
     return any;
 }
 
-static void note_failed_turn(struct coordinator *coordinator, enum err err)
-{
-    static const char event[] = "turn-failed";
-    log_trouble(coordinator, event, err, db_message(coordinator->db));
-}
-
 static int turn(struct coordinator *coordinator)
 {
     struct mailbox_orders orders = mailbox_orders(coordinator->mailbox);
@@ -326,8 +335,8 @@ static int turn(struct coordinator *coordinator)
     enum err err = take_turn(coordinator);
     if (err_class(err) == CLASS_CONNECTION)
         retry_later(coordinator, err, db_message(coordinator->db));
-    else if (err != OK)
-        note_failed_turn(coordinator, err);
+    else if (!coordinator->trouble)
+        coordinator->said_error[0] = '\0';
     return TURN_MS;
 }
 
@@ -354,6 +363,7 @@ void coordinator_main(void *argument)
         tell(coordinator);
         (void)mailbox_wait(coordinator->mailbox, wait_ms);
     }
+    if (atomic_load(&coordinator->cut) && coordinator->node != NULL) node_cut(coordinator->node);
     leave(coordinator);
     log_event(LOG_LEVEL_INFO, "stopped", "settlementd ends", "exit",
               LOG_INT(coordinator->exit_code), NULL);

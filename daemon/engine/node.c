@@ -119,6 +119,8 @@ static void *heartbeat_main(void *argument)
 static enum err start(struct node *node, struct detail *detail)
 {
     TRY(make_id(node->id));
+    /* A renewal that takes longer than the lease has failed. */
+    node->options.db.statement_timeout_s = node->options.ttl_s;
     if (gethostname(node->host, sizeof(node->host) - 1) != 0)
         (void)text_format(node->host, sizeof(node->host), "unknown");
     TRY(db_open(&node->options.db, &node->db, detail));
@@ -151,6 +153,11 @@ enum err node_new(const struct node_options *options, struct node **ret_node, st
     }
     *ret_node = node;
     return OK;
+}
+
+void node_cut(struct node *node)
+{
+    db_shut_down(node->db);
 }
 
 void node_free(struct node *node)

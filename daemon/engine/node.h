@@ -19,6 +19,8 @@ struct node_options {
 /* Registers the process and starts renewing. */
 enum err node_new(const struct node_options *options, struct node **ret_node,
                   struct detail *detail) MUST_CHECK;
+/* Any thread: closes the socket below a renewal that the server does not answer, so that node_free need not wait for it. */
+void node_cut(struct node *node);
 /* Stops renewing and removes the row: a lease given back. Accepts NULL. */
 void node_free(struct node *node);
 

@@ -317,13 +317,17 @@ void pool_cut(struct pool *pool)
         db_shut_down(pool->workers[i].db);
 }
 
-/* Called with the lock held. A worker between two statements sees the flag itself, at the latest before its commit. */
+/* A worker between two statements sees the flag itself, at the latest before its commit. Called with the lock held, and gives it
+ * up while it waits for the server: whoever stops the pool must not wait with it. */
 static void cancel_statements(struct pool *pool, struct db *db)
 {
     for (int i = 0; i < pool->worker_count; i++) {
         if (!pool->workers[i].busy) continue;
-        enum err err = db_cancel_statement(db, db_session_id(pool->workers[i].db));
+        uint64_t session = db_session_id(pool->workers[i].db);
+        pthread_mutex_unlock(&pool->lock);
+        enum err err = db_cancel_statement(db, session);
         if (err != OK) db_shut_down(pool->workers[i].db);
+        pthread_mutex_lock(&pool->lock);
     }
 }
 
