@@ -269,23 +269,28 @@ struct account {
     const char *event;
     enum log_level level;
     char sentence[SENTENCE];
-    int missed; /* those that the last one stands for */
+    int missed; /* before the last one */
 };
 
 static void say_opened(const struct slot_batch *batch, const struct due_question *question,
                        const char *at, struct account *account)
 {
     const char *until = batch->end[batch->count - 1];
+    int missed = account->missed;
     if (due_is_missed(question, question->latest_s)) {
         (void)text_format(account->sentence, SENTENCE,
                           "%d slot%s missed; the one of %s stands for all, up to the day %s",
-                          account->missed + 1, account->missed == 0 ? " was" : "s were", at, until);
-        return;
+                          missed + 1, missed == 0 ? " was" : "s were", at, until);
+    } else if (missed > 0) {
+        (void)text_format(account->sentence, SENTENCE,
+                          "%d slot%s missed; the next one, of %s, is due, up to the day %s", missed,
+                          missed == 1 ? " was" : "s were", at, until);
+    } else {
+        account->event = "slot-due";
+        account->level = LOG_LEVEL_INFO;
+        (void)text_format(account->sentence, SENTENCE, "the slot of %s is due, up to the day %s",
+                          at, until);
     }
-    account->event = "slot-due";
-    account->level = LOG_LEVEL_INFO;
-    (void)text_format(account->sentence, SENTENCE, "the slot of %s is due, up to the day %s", at,
-                      until);
 }
 
 /* The last one of a batch says it for all. */

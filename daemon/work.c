@@ -8,7 +8,7 @@
 #include "daemon/slots.h"
 
 static const char PAUSED_SQL[] =
-    "SELECT paused_at IS NOT NULL FROM job_schedule WHERE job_name = ?";
+    "SELECT paused_at IS NOT NULL OR NOT enabled FROM job_schedule WHERE job_name = ?";
 static const char SLOT_AT_SQL[] =
     "SELECT CAST(MAX(slot_at) AS CHAR) FROM schedule_slot WHERE status = 'OPEN' AND job_name = ?";
 
@@ -362,7 +362,8 @@ static enum err is_paused(const struct work *work, const struct work_context *co
 
 /* ---- the turn ---- */
 
-/* People come before slots, and what was begun before both; a paused job does only what it is asked for. */
+/* People come before slots, and what was begun before both; a job that is paused or disabled does only what it is asked
+ * for. */
 static enum err choose(struct work *work, const struct work_context *context)
 {
     bool paused = false;
