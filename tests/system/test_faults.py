@@ -43,10 +43,11 @@ class Opponent:
         self.connection = database.connect()
         self.thread = self.connection.thread_id()
 
-    def begin(self, content):
+    def begin(self, *contents):
         self.connection.begin()
         self.rows("INSERT INTO ballast SELECT seq FROM seq_1_to_20000")
-        self.rows(self.insert.replace("{content}", str(content)))
+        for content in contents:
+            self.rows(self.insert.replace("{content}", str(content)))
 
     def rows(self, sql, *arguments):
         return oracle.rows_of(self.connection, sql, *arguments)
@@ -93,7 +94,8 @@ def counted(database, column):
 
 
 def provoke_deadlocks(step):
-    """Up to eight times: hold a row in the middle of the keys, wait for a chunk to want it, ask for one of its rows."""
+    """Up to eight times: hold rows in the middle of the keys, wait for a chunk to want one of them, ask for a row of that
+    chunk. Several rows, since one may be the first of its chunk, which then holds nothing that could be asked for."""
     generator = random.Random(31)
     with Slow() as database:
         contents = contents_of_day(database)
@@ -101,17 +103,21 @@ def provoke_deadlocks(step):
         process = None
         closed = 0
         for attempt in range(1, 9):
-            position = len(contents) * attempt // 10 + generator.randrange(40)
-            if database.value(f"SELECT COUNT(*) FROM {opponent.table} WHERE {opponent.condition}", contents[position]):
+            first = len(contents) * attempt // 10
+            positions = [place for place in sorted(generator.sample(range(first, first + 200), 12)) if not database.value(
+                f"SELECT COUNT(*) FROM {opponent.table} WHERE {opponent.condition}", contents[place])]
+            if not positions:
                 continue
             try:
-                opponent.begin(contents[position])
+                opponent.begin(*(contents[place] for place in positions))
             except oracle.pymysql.err.IntegrityError:
                 opponent.rollback()
                 continue
             process = process or database.run(DAY)
             lib.wait_until(lambda: opponent.waiting() or process.ended(), 60, "a chunk that waits")
-            closed += opponent.close_the_circle(contents[max(0, position - 4):position])
+            own = {contents[place] for place in positions}
+            closed += opponent.close_the_circle([content for place in positions
+                                                 for content in contents[max(0, place - 4):place] if content not in own])
             opponent.rollback()
         opponent.close()
         database.execute("DROP TABLE ballast")
