@@ -133,6 +133,7 @@ void runner_stop(struct runner *runner, enum stop stop)
 
 void runner_cut(struct runner *runner)
 {
+    control_stop(&runner->control, STOP_CUT);
     pthread_mutex_lock(&runner->pool_lock);
     if (runner->pool != NULL) {
         pool_cut(runner->pool);

@@ -221,7 +221,8 @@ enum err db_reconnect(struct db *db)
     TRY(connect_now(db));
     /* Both sides of the subtraction are cut to seconds, hence the tolerance. A server that was started anew gives the old
      * number to a stranger. */
-    if (llabs(db->server_started_s - old_start_s) > 2) return OK;
+    /* Another server knows nothing of the old session. Numbers only grow within a server's life. */
+    if (llabs(db->server_started_s - old_start_s) > 2 || old_session >= db->session_id) return OK;
     return db_end_session(db, old_session);
 }
 

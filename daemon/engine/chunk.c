@@ -100,7 +100,7 @@ static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk
     ASSERT(chunk->finished ||
            (chunk->last_key > chunk->after_key && chunk->last_key <= chunk->upper_key));
     TRY(reserve_skips(worker, chunk));
-    if (control_stopping(worker->control) == STOP_ABORT) return ERR_STOPPED;
+    if (control_stopping(worker->control) >= STOP_ABORT) return ERR_STOPPED;
     TRY(write_checkpoint(worker, chunk));
     return db_commit(worker->db);
 }
@@ -171,7 +171,7 @@ static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
     enum err err = run_transaction(worker, chunk);
     if (err == OK) return OK;
     /* A statement that was cancelled although nobody here asked for it: somebody's KILL QUERY. */
-    if (err == ERR_STOPPED && control_stopping(worker->control) != STOP_ABORT) err = ERR_CONFLICT;
+    if (err == ERR_STOPPED && control_stopping(worker->control) < STOP_ABORT) err = ERR_CONFLICT;
     note_failure(worker, chunk, err);
     bool committed = false;
     if (err_class(err) == CLASS_CONNECTION) {

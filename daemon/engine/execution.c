@@ -60,7 +60,7 @@ static enum err transact_once(struct conductor *conductor)
     enum err err = db_transact(db, BOOKKEEPING_ATTEMPTS, conductor->body, conductor);
     db_mark_metadata(db, false);
     /* A statement that was cancelled although nobody here asked for it: somebody's KILL QUERY. */
-    if (err == ERR_STOPPED && control_stopping(conductor->engine->control) != STOP_ABORT)
+    if (err == ERR_STOPPED && control_stopping(conductor->engine->control) < STOP_ABORT)
         return ERR_CONFLICT;
     return err;
 }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "daemon/engine/control.h"
 
 enum { SLICE_MS = 20, RECONNECT_PAUSE_MS = 250, RECONNECT_PAUSE_MAX_MS = 2000 };
 
@@ -41,6 +42,7 @@ enum err retry_reconnect(struct db *db, int seconds, const _Atomic int *stop)
     int64_t deadline_us = clock_monotonic_us(&clock_system) + (int64_t)seconds * 1000000;
     int64_t pause_ms = RECONNECT_PAUSE_MS;
     for (;;) {
+        if (atomic_load(stop) >= STOP_CUT) return ERR_STOPPED;
         enum err err = db_reconnect(db);
         if (err_class(err) != CLASS_CONNECTION) return err;
         if (atomic_load(stop) != 0) return ERR_STOPPED;

@@ -15,7 +15,7 @@ uint32_t retry_random(void);
 void retry_wait(int64_t ms, const _Atomic int *stop);
 
 /* Connects again, trying for at most `seconds`, with pauses; gives up with ERR_STOPPED when it does not work at once and *stop
- * is set. Other errors are those of db_reconnect. */
+ * (an enum stop) is set, and does not even try when it is STOP_CUT. Other errors are those of db_reconnect. */
 enum err retry_reconnect(struct db *db, int seconds, const _Atomic int *stop) MUST_CHECK;
 
 #endif

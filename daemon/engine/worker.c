@@ -376,7 +376,7 @@ enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task
     enum err err = fill_queue(pool, task);
     pthread_cond_broadcast(&pool->work);
     while (err == OK && (pool->queue_count > 0 || pool->busy_count > 0)) {
-        if (control_stopping(pool->control) == STOP_ABORT) {
+        if (control_stopping(pool->control) >= STOP_ABORT) {
             cancel_statements(pool, db);
             (void)wait_at_most(pool, CANCEL_AGAIN_MS);
         } else if (wait_at_most(pool, WATCH_MS)) {
