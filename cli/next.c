@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/schedule.h"
+#include "common/purge.h"
 #include "common/request.h"
 
 enum { NEXT_DEFAULT = 5, NEXT_MAXIMUM = 1000, OPEN_SLOTS = 100, NOTE = 1200 };
@@ -67,7 +68,9 @@ static void add_note(struct entry *entry, const char *text)
 static void describe_oddities(const struct page *page, struct entry *entry)
 {
     const struct schedule *schedule = entry->schedule;
-    if (!schedule->recorded) {
+    if (strcmp(schedule->job_name, PURGE_SCHEDULE) == 0) {
+        add_note(entry, "housekeeping: old job metadata goes (settlectl purge does the same)");
+    } else if (!schedule->recorded) {
         add_note(entry, "no daemon has recorded this job yet: this is what the configuration says");
     } else if (!schedule->configured) {
         add_note(entry,
@@ -82,15 +85,20 @@ static void describe_oddities(const struct page *page, struct entry *entry)
     if (!page->daemon_alive) add_note(entry, "no daemon is alive: nothing starts until one does");
 }
 
-static void add_coming(struct output *output, const struct timetable *timetable, int64_t at_s)
+static void add_coming(struct entry *entry, const struct timetable *timetable, int64_t at_s)
 {
+    struct output *output = entry->coming;
+    bool settles = strcmp(entry->schedule->job_name, PURGE_SCHEDULE) != 0;
     char local[TIMETABLE_TEXT], utc[SCHEDULE_TIME], day[CIVIL_TEXT];
     timetable_format(timetable, at_s, local);
     schedule_format_utc(at_s, utc);
     civil_format(timetable_day_before(timetable, at_s), day);
     output_text(output, local);
     output_text(output, utc);
-    output_text(output, day);
+    if (settles)
+        output_text(output, day);
+    else
+        output_nothing(output);
 }
 
 /* A schedule that this system cannot read (a zone that it lacks) is a note, not the end of the list. */
@@ -108,7 +116,7 @@ static enum err fill_coming(const struct page *page, struct entry *entry)
     if (!schedule->enabled) return OK;
     int64_t at_s = max_i64(page->now_s, schedule->decided_until_s);
     for (int64_t i = 0; i < page->count && timetable_next(timetable, at_s, &at_s); i++)
-        add_coming(entry->coming, timetable, at_s);
+        add_coming(entry, timetable, at_s);
     return OK;
 }
 

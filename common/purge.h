@@ -13,6 +13,9 @@
 
 #include "common/db/connection.h"
 
+/* The schedule under which the daemon purges (job_schedule.job_name); it is no job, and settles nothing. */
+#define PURGE_SCHEDULE "purge"
+
 enum { PURGE_DAYS_MAX = 36500, PURGE_INSTANCES = 20, PURGE_STEPS = 10000, PURGE_ROWS = 500 };
 
 struct purge_counts {

@@ -8,7 +8,7 @@
 #include "common/request.h"
 #include "daemon/engine/history.h"
 #include "daemon/jobs/jobs.h"
-#include "daemon/slots.h"
+#include "daemon/schedule/slots.h"
 
 static const char PENDING_SQL[] =
     "SELECT request_id FROM job_request WHERE status = 'PENDING' ORDER BY request_id LIMIT 16";

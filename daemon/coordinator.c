@@ -185,7 +185,7 @@ static enum err purge(struct coordinator *coordinator)
     struct purge_counts counts = {0};
     bool more = false;
     if (!coordinator->pulse.open) return OK;
-    TRY(slots_open_until(coordinator->db, SETTINGS_PURGE, until));
+    TRY(slots_open_until(coordinator->db, PURGE_SCHEDULE, until));
     if (until[0] == '\0') return OK;
     TRY(purge_batch(coordinator->db, coordinator->config.housekeeping.keep_days, &counts, &more));
     (void)text_format(words, sizeof(words),
@@ -198,7 +198,7 @@ static enum err purge(struct coordinator *coordinator)
         mailbox_nudge(coordinator->mailbox); /* a batch a turn, but the next turn at once */
         return OK;
     }
-    return slots_finish(coordinator->db, SETTINGS_PURGE, until, coordinator->pulse.now_us,
+    return slots_finish(coordinator->db, PURGE_SCHEDULE, until, coordinator->pulse.now_us,
                         "job metadata was purged");
 }
 

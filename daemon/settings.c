@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/purge.h"
 #include "daemon/jobs/jobs.h"
-
-const char SETTINGS_PURGE[] = "purge";
 
 static void keep(const char *what, bool changed)
 {
@@ -57,7 +56,7 @@ static struct slots_job purge_schedule(const struct config *config)
     struct slots_job purge = {.misfire = MISFIRE_ONCE,
                               .catchup_max = 1,
                               .enabled = config->housekeeping.enabled};
-    (void)text_format(purge.name, sizeof(purge.name), "%s", SETTINGS_PURGE);
+    (void)text_format(purge.name, sizeof(purge.name), "%s", PURGE_SCHEDULE);
     (void)text_format(purge.cron, sizeof(purge.cron), "%s", config->housekeeping.cron);
     (void)text_format(purge.zone, sizeof(purge.zone), "%s", config->timezone);
     return purge;

@@ -5,7 +5,7 @@
 #define DAEMON_SETTINGS_H
 
 #include "common/config.h"
-#include "daemon/slots.h"
+#include "daemon/schedule/slots.h"
 
 /* Reads the file that `current` came from and merges what may change into *ret_next. ERR_CONFIG with words when the file cannot be
  * used; then nothing is changed. */
@@ -16,8 +16,5 @@ enum err settings_read_again(const struct config *current, struct config *ret_ne
  * of them is not valid. */
 enum err settings_schedule(const struct config *config, struct slots *slots,
                            struct detail *detail) MUST_CHECK;
-
-/* The schedule of the housekeeping, which settings_schedule adds. */
-extern const char SETTINGS_PURGE[];
 
 #endif

@@ -5,7 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/history.h"
-#include "daemon/slots.h"
+#include "daemon/schedule/slots.h"
 
 static const char PAUSED_SQL[] =
     "SELECT paused_at IS NOT NULL OR NOT enabled FROM job_schedule WHERE job_name = ?";
@@ -300,7 +300,7 @@ static enum err announce(const struct work *work, const struct work_context *con
 {
     char sentence[256];
     (void)text_format(sentence, sizeof(sentence),
-                      "%s is settled, the first of %d %s queued (%s to %s%s)", days->first,
+                      "settles %s, the first of %d %s queued (%s to %s%s)", days->first,
                       days->count, days->count == 1 ? "day" : "days", days->first, days->last,
                       days->more ? "; more follow, catchup_max at once" : "");
     TRY(slots_wait(context->db, work->job->name, sentence));
@@ -327,6 +327,16 @@ static enum err latest_slot(const struct work *work, const struct work_context *
     return OK;
 }
 
+static enum err finish_slots(const struct work_context *context, const char *name,
+                             const char *until)
+{
+    char sentence[96];
+    (void)text_format(sentence, sizeof(sentence), "every day up to %s that has logs is settled",
+                      until);
+    TRY(slots_finish(context->db, name, until, context->now_us, sentence));
+    return slots_decision(context->db, name, sentence, context->now_us);
+}
+
 static enum err start_slot(struct work *work, const struct work_context *context)
 {
     struct db *db = context->db;
@@ -337,9 +347,7 @@ static enum err start_slot(struct work *work, const struct work_context *context
     TRY(slots_open_until(db, name, until));
     if (until[0] == '\0') return OK;
     TRY(work->job->pending(db, until, catchup_max(work, context), &days));
-    if (days.count == 0)
-        return slots_finish(db, name, until, context->now_us,
-                            "every day up to it that has logs is settled");
+    if (days.count == 0) return finish_slots(context, name, until);
     enum err err = history_latest(db, name, days.first, &past);
     if (err == OK) return wait_for_person(work, context, &past);
     if (err != ERR_NOT_FOUND) return err;

@@ -40,6 +40,7 @@ check_includes() {
         rule("^common/schedule/", "common/base.h$|common/err.h$|common/domain/civil.h$|common/schedule/")
         rule("^common/", "common/")
         rule("^cli/", "common/|cli/")
+        rule("^daemon/schedule/", "common/|daemon/schedule/")
         rule("^daemon/engine/", "common/[^/]*$|common/db/|daemon/engine/")
         rule("^daemon/jobs/", "common/|daemon/engine/|daemon/jobs/")
         rule("^daemon/[^/]*$", "common/|daemon/")

@@ -3,7 +3,7 @@
 #ifndef TESTS_DB_SLOT_STAGE_H
 #define TESTS_DB_SLOT_STAGE_H
 
-#include "daemon/slots.h"
+#include "daemon/schedule/slots.h"
 #include "tests/db/harness.h"
 
 #define STAGE_US INT64_C(1000000)

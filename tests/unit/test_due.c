@@ -1,5 +1,5 @@
 /* Which slots are due, and what becomes of each. */
-#include "daemon/due.h"
+#include "daemon/schedule/due.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "daemon/slots_turn.h"
+#include "daemon/schedule/slots_turn.h"
 
 #include <string.h>
 

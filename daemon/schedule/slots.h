@@ -10,8 +10,8 @@
  * The schedule that was configured last is in force. A daemon that finds another one in the row than it wrote follows it
  * until it is configured anew, so that daemons with different files do not undo each other's for ever. A job that is not
  * configured here is left alone. */
-#ifndef DAEMON_SLOTS_H
-#define DAEMON_SLOTS_H
+#ifndef DAEMON_SCHEDULE_SLOTS_H
+#define DAEMON_SCHEDULE_SLOTS_H
 
 #include "common/config.h"
 #include "common/db/connection.h"

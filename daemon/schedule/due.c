@@ -1,4 +1,4 @@
-#include "daemon/due.h"
+#include "daemon/schedule/due.h"
 
 enum { US_PER_S = 1000000, S_PER_DAY = 86400 };
 

@@ -1,9 +1,9 @@
 /* One job's turn: its schedule written or taken over, what is due decided. It owns nothing; one thread. For slots.c. */
-#ifndef DAEMON_SLOTS_TURN_H
-#define DAEMON_SLOTS_TURN_H
+#ifndef DAEMON_SCHEDULE_SLOTS_TURN_H
+#define DAEMON_SCHEDULE_SLOTS_TURN_H
 
-#include "daemon/slot_rows.h"
-#include "daemon/slots.h"
+#include "daemon/schedule/slot_rows.h"
+#include "daemon/schedule/slots.h"
 
 /* Two schedules may be known for a job: ours, as configured, and the row's. The row's is in force. They differ until ours was
  * announced, that is, written over the row's; and afterwards when another daemon was configured later than we were. */

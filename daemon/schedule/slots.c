@@ -1,10 +1,10 @@
-#include "daemon/slots.h"
+#include "daemon/schedule/slots.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "daemon/slots_turn.h"
+#include "daemon/schedule/slots_turn.h"
 
 /* Other daemons decide slots too, and people pause jobs: the rows are read again so often. */
 #define READ_AGAIN_US INT64_C(10000000)

@@ -1,4 +1,4 @@
-#include "daemon/slot_rows.h"
+#include "daemon/schedule/slot_rows.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,10 +1,10 @@
 /* The rows of job_schedule and schedule_slot as the decisions about slots read and write them. Times go in as texts, so that
  * no clock and no time zone of the server's has a say. */
-#ifndef DAEMON_SLOT_ROWS_H
-#define DAEMON_SLOT_ROWS_H
+#ifndef DAEMON_SCHEDULE_SLOT_ROWS_H
+#define DAEMON_SCHEDULE_SLOT_ROWS_H
 
 #include "common/db/statement.h"
-#include "daemon/due.h"
+#include "daemon/schedule/due.h"
 
 /* Four bytes for each character of the column. */
 enum { SLOT_ROWS_BY = 4 * 128 + 1, SLOT_ROWS_REASON = 4 * 255 + 1 };

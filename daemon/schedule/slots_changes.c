@@ -1,8 +1,8 @@
 /* What becomes of slots after they were decided: held and let go, settled, waiting. No schedule in memory is needed for it. */
 #include "common/db/transaction.h"
 #include "common/log.h"
-#include "daemon/slot_rows.h"
-#include "daemon/slots.h"
+#include "daemon/schedule/slot_rows.h"
+#include "daemon/schedule/slots.h"
 
 static const char LOOK_SQL[] =
     "SELECT paused_at IS NOT NULL, misfire = 'skip', cron, timezone FROM job_schedule"

@@ -1,7 +1,7 @@
 /* Which times of a timetable are due, and what becomes of each. Nothing here asks a clock or a database: what is known comes
  * as arguments. Times are UTC since 1970; slots lie on whole seconds. Any thread may call. */
-#ifndef DAEMON_DUE_H
-#define DAEMON_DUE_H
+#ifndef DAEMON_SCHEDULE_DUE_H
+#define DAEMON_SCHEDULE_DUE_H
 
 #include "common/config.h"
 #include "common/domain/civil.h"
