@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -14,9 +15,6 @@ static const char SESSION_SQL[] =
     "SET SESSION time_zone = '+00:00', autocommit = 1, max_statement_time = 0,"
     " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION'";
-static const char SERVER_START_SQL[] =
-    "SELECT UNIX_TIMESTAMP() - VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
-    " WHERE VARIABLE_NAME = 'UPTIME'";
 static const char ISOLATION_SQL[] = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
 enum err db_note(struct db *db, unsigned number, const char *message)
@@ -129,16 +127,41 @@ static void disconnect(struct db *db)
     db->in_transaction = false;
 }
 
-/* When the server was started: tells whether session numbers of before still mean the same sessions. */
-static enum err read_server_start(struct db *db)
+/* Asks for one number; 0 for NULL. */
+static enum err ask_number(struct db *db, const char *sql, uint64_t *ret_number)
 {
-    if (mysql_query(db->mysql, SERVER_START_SQL) != 0) return db_note_connection(db);
+    if (mysql_query(db->mysql, sql) != 0) return db_note_connection(db);
     MYSQL_RES *result = mysql_store_result(db->mysql);
     if (result == NULL) return db_note_connection(db);
     MYSQL_ROW row = mysql_fetch_row(result);
-    db->server_started_s = row != NULL && row[0] != NULL ? strtoll(row[0], NULL, 10) : 0;
+    *ret_number = row != NULL && row[0] != NULL ? strtoull(row[0], NULL, 10) : 0;
     mysql_free_result(result);
     return OK;
+}
+
+/* A named lock that nobody else asks for, held as long as the session lives: by it the session is found again. Its number would not
+ * do, since a server that was started anew gives it to a stranger. */
+static enum err mark_session(struct db *db)
+{
+    char sql[96];
+    uint64_t random = 0, held = 0;
+    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) return ERR_IO;
+    bool fits = text_format(db->mark, sizeof(db->mark), "settlementd.session.%016llx",
+                            (unsigned long long)random) &&
+                text_format(sql, sizeof(sql), "SELECT GET_LOCK('%s', 0)", db->mark);
+    ASSERT(fits);
+    return ask_number(db, sql, &held);
+}
+
+/* Ends the session that holds the mark, if there still is one. */
+static enum err end_marked_session(struct db *db, const char *mark)
+{
+    char sql[96];
+    uint64_t session_id = 0;
+    bool fits = text_format(sql, sizeof(sql), "SELECT IS_USED_LOCK('%s')", mark);
+    ASSERT(fits);
+    TRY(ask_number(db, sql, &session_id));
+    return session_id == 0 ? OK : db_end_session(db, session_id);
 }
 
 static enum err connect_now(struct db *db)
@@ -163,7 +186,7 @@ static enum err connect_now(struct db *db)
     TRY(db_execute(db, SESSION_SQL));
     TRY(db_execute(db, ISOLATION_SQL));
     TRY(set_timeouts(db));
-    return read_server_start(db);
+    return mark_session(db);
 }
 
 static enum err explain_connect(const struct db *db, enum err err, struct detail *detail)
@@ -215,15 +238,13 @@ void db_cleanup(struct db **db)
 
 enum err db_reconnect(struct db *db)
 {
-    uint64_t old_session = db->session_id;
-    int64_t old_start_s = db->server_started_s;
+    /* When this fails half way, the next call still ends the session that had work, not the one that was made in between. */
+    if (db->left_mark[0] == '\0') memcpy(db->left_mark, db->mark, sizeof(db->left_mark));
     disconnect(db);
     TRY(connect_now(db));
-    /* Both sides of the subtraction are cut to seconds, hence the tolerance. A server that was started anew gives the old
-     * number to a stranger. */
-    /* Another server knows nothing of the old session. Numbers only grow within a server's life. */
-    if (llabs(db->server_started_s - old_start_s) > 2 || old_session >= db->session_id) return OK;
-    return db_end_session(db, old_session);
+    TRY(end_marked_session(db, db->left_mark));
+    db->left_mark[0] = '\0';
+    return OK;
 }
 
 enum err db_execute(struct db *db, const char *sql)

@@ -11,7 +11,8 @@ struct db {
     MYSQL *mysql; /* NULL while there is no connection */
     struct db_options options;
     _Atomic uint64_t session_id; /* other threads cancel its statements */
-    int64_t server_started_s;
+    char mark[48];               /* the name of a lock that this session holds: see mark_session */
+    char left_mark[48];          /* of a session that is still to be ended; empty: none */
     uint64_t
         generation;    /* counts connections: a statement of an older one has to be prepared anew */
     atomic_int socket; /* for db_shut_down, which another thread calls; -1 without one */
