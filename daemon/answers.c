@@ -77,12 +77,38 @@ static enum err answer_day(struct answerer *answerer, const struct work *work)
     return say(answerer, REQUEST_ACCEPTED, "%s is launched", date);
 }
 
+enum { BACKFILL_DAYS = 3660 };
+
+/* A range is refused as a whole before any of it is run. */
+static enum err refuse_range(struct answerer *answerer, const struct work *work, bool *ret_refused)
+{
+    const struct request *request = &answerer->request;
+    struct civil first, last;
+    struct date_facts facts = {0};
+    TRY(civil_parse(request->date_from, &first));
+    TRY(civil_parse(request->date_to, &last));
+    TRY(work->job->facts(answerer->context->db, request->date_to, &facts));
+    *ret_refused = true;
+    if (civil_to_days(last) - civil_to_days(first) >= BACKFILL_DAYS)
+        return say(answerer, REQUEST_REFUSED, "these are more than %d days; ask for them in parts",
+                   BACKFILL_DAYS);
+    if (!facts.over)
+        return say(answerer, REQUEST_REFUSED,
+                   "%s is not over: what is stored of it later could not be settled any more; a "
+                   "backfill ends with yesterday at the latest",
+                   request->date_to);
+    *ret_refused = false;
+    return OK;
+}
+
 static enum err answer_days(struct answerer *answerer)
 {
     const struct request *request = &answerer->request;
     const struct work *work = work_of(answerer, request->job_name);
-    bool busy = false;
+    bool busy = false, refused = false;
     if (work == NULL) return no_such_job(answerer);
+    if (request->command == REQUEST_BACKFILL) TRY(refuse_range(answerer, work, &refused));
+    if (refused) return OK;
     TRY(work_is_busy(work, answerer->context, &busy));
     if (busy)
         return say(answerer, REQUEST_ACCEPTED,
@@ -95,28 +121,43 @@ static enum err answer_days(struct answerer *answerer)
 
 /* ---- STOP, RESTART, ABANDON ---- */
 
-static enum err answer_stop(struct answerer *answerer, const struct past_execution *past)
+/* What has ended can be stopped as well, where it would go on by itself: as a restart, or as the next day of a request. */
+static enum err answer_stop_of_ended(struct answerer *answerer, const struct past_execution *past)
 {
     struct db *db = answerer->context->db;
     long long id = (long long)past->id;
+    bool cancelled = false, stopped = false;
+    if (past->restart_due) TRY(history_cancel_restart(db, past->id, true, &cancelled));
+    if (past->request_id != 0) TRY(queue_stop(db, past->request_id, &stopped));
+    if (cancelled)
+        return say(answerer, REQUEST_COMPLETED,
+                   "execution %lld was waiting to be started again; it stays %s until somebody "
+                   "restarts it",
+                   id, status_name(past->status));
+    if (stopped)
+        return say(answerer, REQUEST_COMPLETED,
+                   "request %lld, which execution %lld was run for, goes no further",
+                   (long long)past->request_id, id);
+    if (past->restart_due)
+        return say(answerer, REQUEST_REFUSED,
+                   "execution %lld was started again meanwhile; see: settlectl runs", id);
+    return say(answerer, REQUEST_REFUSED,
+               "execution %lld is %s: only what runs, or goes on by itself, can be stopped", id,
+               status_name(past->status));
+}
+
+static enum err answer_stop(struct answerer *answerer, const struct past_execution *past)
+{
+    long long id = (long long)past->id;
     bool asked = false;
     if (past->status == STATUS_STARTING || past->status == STATUS_STARTED)
-        TRY(history_ask_to_stop(db, past->id, &asked));
+        TRY(history_ask_to_stop(answerer->context->db, past->id, &asked));
     if (asked)
         return say(answerer, REQUEST_COMPLETED,
                    "execution %lld is asked to stop; it finishes the chunks that are running", id);
     if (past->status == STATUS_STOPPING)
         return say(answerer, REQUEST_COMPLETED, "execution %lld is stopping already", id);
-    if (!past->restart_due)
-        return say(
-            answerer, REQUEST_REFUSED,
-            "execution %lld is %s: only what runs, or waits to be started again, can be stopped",
-            id, status_name(past->status));
-    TRY(history_cancel_restart(db, past->id, true));
-    return say(
-        answerer, REQUEST_COMPLETED,
-        "execution %lld was waiting to be started again; it stays %s until somebody restarts it",
-        id, status_name(past->status));
+    return answer_stop_of_ended(answerer, past);
 }
 
 static enum err answer_restart(struct answerer *answerer, const struct past_execution *past)
@@ -131,6 +172,7 @@ static enum err answer_restart(struct answerer *answerer, const struct past_exec
         return say(answerer, REQUEST_REFUSED,
                    "execution %lld is %s: only one that FAILED or was STOPPED can be restarted", id,
                    status_name(past->status));
+    if (past->restart_due) TRY(history_hurry_restart(answerer->context->db, past->id));
     (void)text_format(request->date_from, sizeof(request->date_from), "%s", past->date);
     (void)text_format(request->date_to, sizeof(request->date_to), "%s", past->date);
     return say(answerer, REQUEST_ACCEPTED, "%s goes on from the checkpoints of execution %lld",
@@ -143,7 +185,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
     const struct work *work = work_of(answerer, past->job_name);
     struct date_facts facts = {0};
     long long id = (long long)past->id;
-    bool abandoned = false;
+    bool abandoned = false, called_off = false;
     if (past->status == STATUS_ABANDONED)
         return say(answerer, REQUEST_COMPLETED, "execution %lld is ABANDONED already", id);
     if (past->status != STATUS_STOPPED && past->status != STATUS_FAILED)
@@ -161,7 +203,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
     if (!abandoned)
         return say(answerer, REQUEST_REFUSED, "execution %lld is not the latest of %s any more", id,
                    past->date);
-    TRY(history_cancel_restart(db, past->id, true));
+    TRY(history_cancel_restart(db, past->id, true, &called_off));
     return say(answerer, REQUEST_COMPLETED, "execution %lld is ABANDONED", id);
 }
 
@@ -274,8 +316,14 @@ enum err answers_turn(struct work *works, int work_count, const struct work_cont
     int64_t ids[REQUESTS_IN_A_TURN];
     int count = 0;
     TRY(read_pending(context->db, ids, &count));
-    for (int i = 0; i < count; i++)
-        TRY(answer_one(&answerer, ids[i]));
+    for (int i = 0; i < count; i++) {
+        enum err err = answer_one(&answerer, ids[i]);
+        if (err_class(err) == CLASS_CONNECTION) return err;
+        if (err == OK) continue;
+        /* It is tried again with the next turn; the others must not wait for it. */
+        log_event(LOG_LEVEL_WARN, "request-not-answered", db_message(context->db), "request",
+                  LOG_INT(ids[i]), "error", err_name(err), NULL);
+    }
     *ret_answered = count > 0;
     return OK;
 }

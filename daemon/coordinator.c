@@ -25,7 +25,6 @@ enum {
     PAUSE_MAX_MS = 5000,
     CUT_AFTER_MS = 3000,
     ADOPT_MS = 1000,
-    WORKS = 8,
     STATEMENT_SECONDS = 15 /* longer than any statement of a turn takes: the server hangs */
 };
 
@@ -40,12 +39,13 @@ struct coordinator {
     struct slots *slots;
     struct statement *pulse_statement;
     struct pulse pulse;
-    struct work works[WORKS];
+    struct work works[JOBS_LIMIT];
     int work_count;
     bool connected, started;
     bool trouble;                    /* a part of this turn failed */
     int64_t connect_at_us, pause_ms; /* the next try, and how long to wait after it */
     int64_t adopt_at_us, abort_at_us;
+    char away[512];       /* why there is no connection; empty: there is one */
     char said_error[512]; /* logged last, so that each is said once */
     struct mailbox_report report;
     int exit_code;
@@ -66,9 +66,9 @@ static void wake(void *context)
 static void tell(struct coordinator *coordinator)
 {
     struct mailbox_report *report = &coordinator->report;
-    if (coordinator->connected || report->state == MAILBOX_DRAINING)
-        status_line_write(report, coordinator->works, coordinator->work_count, report->status,
-                          sizeof(report->status));
+    const struct status_line status = {report, coordinator->works, coordinator->work_count,
+                                       coordinator->away};
+    status_line_write(&status, report->status, sizeof(report->status));
     if (coordinator->node != NULL) node_set_status(coordinator->node, report->status);
     mailbox_tell(coordinator->mailbox, report);
 }
@@ -92,8 +92,7 @@ static void retry_later(struct coordinator *coordinator, enum err err, const cha
     static const char event[] = "database-away";
     log_trouble(coordinator, event, err, words);
     if (!coordinator->started) coordinator->report.state = MAILBOX_WAITING_FOR_DATABASE;
-    (void)text_format(coordinator->report.status, sizeof(coordinator->report.status),
-                      "waiting for the database: %s", words);
+    (void)text_format(coordinator->away, sizeof(coordinator->away), "%s", words);
     if (coordinator->slots != NULL) slots_forget(coordinator->slots);
 }
 
@@ -154,6 +153,7 @@ static bool reach_database(struct coordinator *coordinator)
             log_event(LOG_LEVEL_INFO, "database-back", "the database answers again", NULL);
         coordinator->said_error[0] = '\0';
         coordinator->connected = true;
+        coordinator->away[0] = '\0';
         coordinator->pause_ms = PAUSE_MS;
         coordinator->report.state = MAILBOX_READY;
         return true;
@@ -184,7 +184,7 @@ static enum err purge(struct coordinator *coordinator)
     char until[CIVIL_TEXT], words[160];
     struct purge_counts counts = {0};
     bool more = false;
-    if (!coordinator->pulse.open) return OK;
+    if (!coordinator->pulse.purge) return OK;
     TRY(slots_open_until(coordinator->db, PURGE_SCHEDULE, until));
     if (until[0] == '\0') return OK;
     TRY(purge_batch(coordinator->db, coordinator->config.housekeeping.keep_days, &counts, &more));
@@ -243,7 +243,7 @@ static enum err adopt(struct coordinator *coordinator)
 static enum err take_turn(struct coordinator *coordinator)
 {
     struct pulse *pulse = &coordinator->pulse;
-    bool open_before = pulse->open;
+    struct pulse before = *pulse;
     coordinator->trouble = false;
     TRY(tolerate(coordinator, pulse_take(coordinator->pulse_statement, pulse)));
     if (coordinator->trouble) return OK;
@@ -256,8 +256,10 @@ static enum err take_turn(struct coordinator *coordinator)
         .wake = wake,
         .wake_context = coordinator,
         .now_us = pulse->now_us,
+        .accepted = pulse->accepted,
         .running = pulse->running,
-        .stirred = pulse->open && !open_before,
+        .stirred = (pulse->open && !before.open) || (pulse->due && !before.due) ||
+                   (pulse->accepted && !before.accepted),
     };
     if (pulse->pending)
         TRY(tolerate(coordinator, answers_turn(coordinator->works, coordinator->work_count,
@@ -396,7 +398,6 @@ enum err coordinator_new(const struct coordinator_options *options,
     coordinator->pause_ms = PAUSE_MS;
     coordinator->report.state = MAILBOX_STARTING;
     for (int i = 0; jobs_at(i) != NULL; i++) {
-        ASSERT(i < WORKS);
         coordinator->works[coordinator->work_count++].job = jobs_at(i);
     }
     int failed = pthread_mutex_init(&coordinator->lock, NULL);

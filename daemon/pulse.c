@@ -1,5 +1,7 @@
 #include "daemon/pulse.h"
 
+#include "common/purge.h"
+
 #ifdef SETTLEMENTD_TEST_SEAMS
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,10 @@ static const char PULSE_SQL[] =
     "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED),"
     " EXISTS (SELECT 1 FROM job_request WHERE status = 'PENDING'),"
     " EXISTS (SELECT 1 FROM job_request WHERE status = 'ACCEPTED'),"
-    " EXISTS (SELECT 1 FROM schedule_slot WHERE status = 'OPEN'),"
+    " EXISTS (SELECT 1 FROM schedule_slot WHERE status = 'OPEN' AND job_name <> '" PURGE_SCHEDULE
+    "'),"
+    " EXISTS (SELECT 1 FROM schedule_slot WHERE status = 'OPEN' AND job_name = '" PURGE_SCHEDULE
+    "'),"
     " EXISTS (SELECT 1 FROM job_execution_owner WHERE restart_at <= NOW(6)),"
     " EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION e"
     "  JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = e.JOB_INSTANCE_ID"
@@ -41,8 +46,9 @@ enum err pulse_take(struct statement *statement, struct pulse *ret_pulse)
         .pending = statement_i64(statement, 1) != 0,
         .accepted = statement_i64(statement, 2) != 0,
         .open = statement_i64(statement, 3) != 0,
-        .due = statement_i64(statement, 4) != 0,
-        .running = statement_i64(statement, 5) != 0,
+        .purge = statement_i64(statement, 4) != 0,
+        .due = statement_i64(statement, 5) != 0,
+        .running = statement_i64(statement, 6) != 0,
     };
     return OK;
 }

@@ -10,6 +10,7 @@ struct pulse {
     bool pending;   /* requests that nobody has answered */
     bool accepted;  /* requests that are being worked off */
     bool open;      /* slots whose days are being settled */
+    bool purge;     /* the housekeeping's slot */
     bool due;       /* executions that are to be started again */
     bool running;   /* executions of our jobs that are marked as running */
 };

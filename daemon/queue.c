@@ -70,6 +70,15 @@ enum err queue_next_day(struct db *db, struct queued_request *request, int64_t e
     return queue_move(db, request, execution_id, answer);
 }
 
+enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped)
+{
+    int64_t matched = 0;
+    TRY(db_run(db, &matched, END_SQL, "ssi", request_status_name(REQUEST_STOPPED),
+               "stopped on request", request_id));
+    *ret_stopped = matched == 1;
+    return OK;
+}
+
 enum err queue_end(struct db *db, int64_t request_id, enum request_status end, const char *answer)
 {
     ASSERT(request_has_ended(end));

@@ -32,6 +32,9 @@ enum err queue_move(struct db *db, const struct queued_request *request, int64_t
 enum err queue_next_day(struct db *db, struct queued_request *request, int64_t execution_id,
                         bool *ret_over) MUST_CHECK;
 
+/* Somebody wants an accepted request to go no further; *ret_stopped is false when it has ended. */
+enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped) MUST_CHECK;
+
 /* Ends an accepted request. */
 enum err queue_end(struct db *db, int64_t request_id, enum request_status end,
                    const char *answer) MUST_CHECK;

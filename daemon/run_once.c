@@ -9,7 +9,7 @@
 #include "daemon/runner.h"
 #include "daemon/startup.h"
 
-enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 250 };
+enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 500 };
 
 /* All that a run in the foreground needs; the coordinator's thread makes it. */
 struct foreground {
@@ -140,7 +140,13 @@ int run_once(const struct run_once_options *options)
     enum err err = db_options_init(options->config, &db_options, &run.detail);
     if (err != OK) return fail_to_start(err, &run.detail);
     runner_session_limits(options->config, &db_options);
-    const struct runner_options runner_options = {options->config, &db_options, "", CAUSE_PERSON};
+    const struct runner_options runner_options = {
+        .config = options->config,
+        .db = &db_options,
+        .node_id = "",
+        .signal_cause = CAUSE_PERSON,
+        .leave_failed = true, /* whoever gave the command sees it fail, and gives it again */
+    };
     runner_init(&run.runner, &runner_options);
     explicit_bzero(db_options.password, sizeof(db_options.password));
 

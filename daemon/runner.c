@@ -49,6 +49,7 @@ void runner_init(struct runner *runner, const struct runner_options *options)
         .config = *options->config,
         .db_options = *options->db,
         .signal_cause = options->signal_cause,
+        .leave_failed = options->leave_failed,
     };
     (void)text_format(runner->node_id, sizeof(runner->node_id), "%s", options->node_id);
     control_init(&runner->control);
@@ -109,12 +110,14 @@ static void log_usage(const struct runner *runner)
 enum err runner_execute(struct runner *runner, const struct job *job, const char *date,
                         struct detail *detail)
 {
+    struct restart_policy restart = runner_restart_policy(&runner->config);
+    if (runner->leave_failed) restart.limit = 0;
     struct engine engine = {
         .db = runner->db,
         .pool = runner->pool,
         .control = &runner->control,
         .limits = limits_of(&runner->config),
-        .restart = runner_restart_policy(&runner->config),
+        .restart = restart,
         .signal_cause = runner->signal_cause,
     };
     const struct execution_request request = {job, date, &runner->launched};

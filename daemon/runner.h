@@ -11,6 +11,7 @@ struct runner_options {
     const struct db_options *db; /* copied */
     const char *node_id;         /* copied: the process that runs it */
     enum end_cause signal_cause; /* what it means when runner_stop ends it */
+    bool leave_failed;           /* a daemon does not start it again when it fails */
 };
 
 struct runner {
@@ -18,6 +19,7 @@ struct runner {
     struct db_options db_options;
     char node_id[NODE_ID];
     enum end_cause signal_cause;
+    bool leave_failed;
     struct control control;
     struct db *db;
     pthread_mutex_t pool_lock;

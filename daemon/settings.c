@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/config_options.h"
 #include "common/log.h"
 #include "common/purge.h"
 #include "daemon/jobs/jobs.h"
@@ -62,9 +63,31 @@ static struct slots_job purge_schedule(const struct config *config)
     return purge;
 }
 
+static bool is_configured(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->job_count; i++)
+        if (strcmp(config->jobs[i].name, name) == 0) return true;
+    return false;
+}
+
+/* A job that the file does not name is not run by the clock: it is as one that is not enabled. */
+static int add_unconfigured(const struct config *config, struct slots_job *ret_jobs)
+{
+    int count = 0;
+    for (int i = 0; jobs_at(i) != NULL; i++) {
+        struct config_job job;
+        if (is_configured(config, jobs_at(i)->name)) continue;
+        config_job_defaults(&job);
+        (void)text_format(job.name, sizeof(job.name), "%s", jobs_at(i)->name);
+        job.enabled = false;
+        ret_jobs[count++] = slots_job_of(config, &job);
+    }
+    return count;
+}
+
 enum err settings_schedule(const struct config *config, struct slots *slots, struct detail *detail)
 {
-    struct slots_job jobs[CONFIG_JOBS + 1];
+    struct slots_job jobs[CONFIG_JOBS + JOBS_LIMIT + 1];
     int count = 0;
     for (int i = 0; i < config->job_count; i++) {
         if (jobs_find(config->jobs[i].name) == NULL) {
@@ -77,6 +100,7 @@ enum err settings_schedule(const struct config *config, struct slots *slots, str
         }
         jobs[count++] = slots_job_of(config, &config->jobs[i]);
     }
+    count += add_unconfigured(config, jobs + count);
     jobs[count++] = purge_schedule(config);
     return slots_configure(slots, config->timezone, jobs, count, detail);
 }

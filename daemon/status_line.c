@@ -31,7 +31,7 @@ static void add_running(struct line *line, const struct work *work, bool drainin
     const struct conductor_order *order = conductor_order(work->conductor);
     struct board_view view = conductor_view(work->conductor);
     int64_t execution = conductor_execution(work->conductor);
-    add(line, "%s%s %s %s", separator(line), draining ? "finishing chunks of" : "running",
+    add(line, "%s%s %s %s", separator(line), draining ? "finishing chunks of" : "daemon running",
         work->job->name, order->date);
     if (execution != 0) add(line, " (execution %lld)", (long long)execution);
     if (view.step_count == 0) return;
@@ -45,25 +45,40 @@ static void add_work(struct line *line, const struct work *work, bool draining)
 {
     if (work->conductor != NULL) add_running(line, work, draining);
     if (work->conductor == NULL && work->state[0] != '\0')
-        add(line, "%s%s waits: %s", separator(line), work->job->name, work->state);
+        add(line, "%s%s waits: %.160s", separator(line), work->job->name, work->state);
     if (work->last_error[0] != '\0' && strcmp(work->last_error, work->state) != 0)
-        add(line, "%slast error of %s: %s", separator(line), work->job->name, work->last_error);
+        add(line, "%slast error of %s: %.160s", separator(line), work->job->name, work->last_error);
 }
 
-void status_line_write(const struct mailbox_report *report, const struct work *works,
-                       int work_count, char *ret_line, size_t size)
+static bool any_running(const struct status_line *status)
 {
+    for (int i = 0; i < status->work_count; i++)
+        if (status->works[i].conductor != NULL) return true;
+    return false;
+}
+
+static bool any_waiting(const struct status_line *status)
+{
+    for (int i = 0; i < status->work_count; i++)
+        if (status->works[i].state[0] != '\0') return true;
+    return false;
+}
+
+/* What somebody has to do something about comes first: the line may be cut. */
+void status_line_write(const struct status_line *status, char *ret_line, size_t size)
+{
+    const struct mailbox_report *report = status->report;
     struct line line = {.text = ret_line, .size = size};
     bool draining = report->state == MAILBOX_DRAINING;
-    bool running = false;
     ret_line[0] = '\0';
-    for (int i = 0; i < work_count; i++)
-        running = running || works[i].conductor != NULL;
-    if (draining && !running) add(&line, "stopping");
-    if (report->state == MAILBOX_READY && !running) add(&line, "idle");
-    for (int i = 0; i < work_count; i++)
-        add_work(&line, &works[i], draining);
     if (report->reload_failed)
-        add(&line, "%sthe configuration was not taken over: %s", separator(&line),
-            report->reload_error);
+        add(&line, "the configuration was not taken over: %.200s", report->reload_error);
+    if (status->away[0] != '\0')
+        add(&line, "%swaiting for the database: %.200s", separator(&line), status->away);
+    else if (draining && !any_running(status))
+        add(&line, "%sstopping", separator(&line));
+    else if (!draining && !any_running(status) && !any_waiting(status))
+        add(&line, "%sdaemon idle", separator(&line));
+    for (int i = 0; i < status->work_count; i++)
+        add_work(&line, &status->works[i], draining);
 }

@@ -5,9 +5,16 @@
 #include "daemon/mailbox.h"
 #include "daemon/work.h"
 
-/* Writes "running daily-settlement 2026-07-01 (execution 34): settlement 43 %; ..." or "idle"; what jobs wait for, the latest
- * error of each, and why a configuration was not taken over follow. Cut to fit. */
-void status_line_write(const struct mailbox_report *report, const struct work *works,
-                       int work_count, char *ret_line, size_t size);
+struct status_line {
+    const struct mailbox_report *report;
+    const struct work *works;
+    int work_count;
+    const char *away; /* why the database cannot be reached; empty: it can */
+};
+
+/* Writes "daemon idle", or "daemon running daily-settlement 2026-07-01 (execution 34): settlement 43 %; ...": why a
+ * configuration was not taken over or the database is away comes first, what jobs wait for and their latest errors follow.
+ * Cut to fit. */
+void status_line_write(const struct status_line *status, char *ret_line, size_t size);
 
 #endif

@@ -63,8 +63,9 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     (void)text_format(work->last_error, sizeof(work->last_error), "%s", words);
     if (order->reason == FOR_REQUEST)
         return queue_end(context->db, order->request_id, REQUEST_REFUSED, words);
+    bool cancelled = false;
     if (order->reason == FOR_RESTART || order->reason == FOR_RESUME)
-        return history_cancel_restart(context->db, order->after_execution_id, false);
+        return history_cancel_restart(context->db, order->after_execution_id, false, &cancelled);
     look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
     set_state(work, words);
     return slots_wait(context->db, work->job->name, words);
@@ -144,15 +145,15 @@ static enum err deal_with_running(struct work *work, const struct work_context *
 
 /* ---- restarts ---- */
 
-/* A paused job goes on only with what people asked for. */
-static enum err start_restart(struct work *work, const struct work_context *context, bool paused)
+static enum err start_restart(struct work *work, const struct work_context *context)
 {
     struct past_execution past;
     enum err err = history_due(context->db, work->job->name, &past);
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
-    if (paused && past.request_id == 0) return OK;
     bool restartable = past.status == STATUS_FAILED || past.status == STATUS_STOPPED;
-    if (!past.latest || !restartable) return history_cancel_restart(context->db, past.id, false);
+    bool cancelled = false;
+    if (!past.latest || !restartable)
+        return history_cancel_restart(context->db, past.id, false, &cancelled);
     struct conductor_order order = {
         .job = work->job,
         .reason = past.cause == CAUSE_SHUTDOWN ? FOR_RESUME : FOR_RESTART,
@@ -262,7 +263,8 @@ static enum err look_at_day(struct work *work, const struct work_context *contex
 
 enum { DAYS_IN_A_TURN = 32 };
 
-static enum err start_request(struct work *work, const struct work_context *context)
+/* *ret_more: there were days to pass over, and there are more. */
+static enum err start_request(struct work *work, const struct work_context *context, bool *ret_more)
 {
     struct queued_request request;
     enum err err = queue_first(context->db, context->node_id, work->job->name, &request);
@@ -270,6 +272,7 @@ static enum err start_request(struct work *work, const struct work_context *cont
     bool passed = true;
     for (int i = 0; passed && i < DAYS_IN_A_TURN; i++)
         TRY(look_at_day(work, context, &request, &passed));
+    *ret_more = passed;
     return OK;
 }
 
@@ -349,9 +352,11 @@ static enum err start_slot(struct work *work, const struct work_context *context
     TRY(work->job->pending(db, until, catchup_max(work, context), &days));
     if (days.count == 0) return finish_slots(context, name, until);
     enum err err = history_latest(db, name, days.first, &past);
-    if (err == OK) return wait_for_person(work, context, &past);
-    if (err != ERR_NOT_FOUND) return err;
-    struct conductor_order order = {.job = work->job, .reason = FOR_SLOT};
+    if (err == OK && past.status != STATUS_ABANDONED) return wait_for_person(work, context, &past);
+    if (err != OK && err != ERR_NOT_FOUND) return err;
+    struct conductor_order order = {.job = work->job,
+                                    .reason = FOR_SLOT,
+                                    .after_execution_id = PROVENANCE_FIRST};
     memcpy(order.date, days.first, sizeof(order.date));
     TRY(latest_slot(work, context, order.slot_at));
     TRY(announce(work, context, &days));
@@ -370,15 +375,20 @@ static enum err is_paused(const struct work *work, const struct work_context *co
 
 /* ---- the turn ---- */
 
-/* People come before slots, and what was begun before both; a job that is paused or disabled does only what it is asked
+/* People come before slots, and what was begun before both; a job that is paused or disabled begins only what it is asked
  * for. */
 static enum err choose(struct work *work, const struct work_context *context)
 {
-    bool paused = false;
+    bool paused = false, more = false;
+    TRY(start_restart(work, context));
+    if (work->conductor == NULL) TRY(start_request(work, context, &more));
+    if (more) context->wake(context->wake_context);
+    if (more || work->conductor != NULL) return OK;
     TRY(is_paused(work, context, &paused));
-    TRY(start_restart(work, context, paused));
-    if (work->conductor == NULL) TRY(start_request(work, context));
-    if (work->conductor == NULL && !paused) TRY(start_slot(work, context));
+    if (!paused) TRY(start_slot(work, context));
+    /* Nothing to begin: what changes that comes as a request, a slot, a restart or an end, and is looked at then. */
+    if (work->conductor == NULL && work->look_again_us == 0 && !context->accepted)
+        look_again_in(work, BLOCKED_MS);
     return OK;
 }
 
@@ -390,6 +400,7 @@ enum err work_turn(struct work *work, const struct work_context *context)
     bool early = clock_monotonic_us(&clock_system) < work->look_again_us;
     if (early && !context->stirred) return OK;
     set_state(work, "");
+    work->look_again_us = 0;
     TRY(deal_with_running(work, context, &running));
     return running ? OK : choose(work, context);
 }

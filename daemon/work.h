@@ -17,6 +17,7 @@ struct work_context {
     void (*wake)(void *context);         /* called by a conductor that has ended */
     void *wake_context;
     int64_t now_us; /* the schedules' clock */
+    bool accepted;  /* requests are being worked off */
     bool running;   /* something of our jobs is marked as running in the tables */
     bool stirred;   /* somebody asked for something: look at once */
 };

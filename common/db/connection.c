@@ -1,5 +1,6 @@
 #include "common/db/connection.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -290,6 +291,14 @@ enum err db_end_session(struct db *db, uint64_t session_id)
 enum err db_cancel_statement(struct db *db, uint64_t session_id)
 {
     return kill_session(db, "QUERY", session_id);
+}
+
+bool db_is_disturbed(const struct db *db)
+{
+    int socket = atomic_load(&db->socket);
+    if (socket < 0) return true;
+    struct pollfd watched = {.fd = socket, .events = POLLIN};
+    return poll(&watched, 1, 0) != 0;
 }
 
 void db_shut_down(struct db *db)

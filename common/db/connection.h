@@ -47,6 +47,10 @@ enum err db_end_session(struct db *db, uint64_t session_id) MUST_CHECK;
 /* Cancels the statement that another session is running, if it is running one. */
 enum err db_cancel_statement(struct db *db, uint64_t session_id) MUST_CHECK;
 
+/* True when the server has said something unasked or closed the connection: an idle session that was ended, or whose server
+ * stopped. Costs no statement. */
+bool db_is_disturbed(const struct db *db);
+
 /* Closes the socket below a connection that another thread is waiting on; that thread gets ERR_LOST. Any thread. */
 void db_shut_down(struct db *db);
 

@@ -29,7 +29,10 @@ static const char DUE_SQL[] = "SELECT " PAST_COLUMNS PAST_TABLES
 static const char FIND_SQL[] = "SELECT " PAST_COLUMNS PAST_TABLES " WHERE e.JOB_EXECUTION_ID = ?";
 static const char CANCEL_RESTART_SQL[] =
     "UPDATE job_execution_owner SET restart_at = NULL, cause = IF(?, 'PERSON', cause)"
-    " WHERE job_execution_id = ?";
+    " WHERE job_execution_id = ? AND restart_at IS NOT NULL";
+static const char HURRY_SQL[] =
+    "UPDATE job_execution_owner SET restart_at = NOW(6)"
+    " WHERE job_execution_id = ? AND restart_at > NOW(6)";
 static const char ASK_TO_STOP_SQL[] =
     "UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STOPPING', LAST_UPDATED = NOW(6),"
     " VERSION = VERSION + 1 WHERE JOB_EXECUTION_ID = ? AND STATUS IN ('STARTING', 'STARTED')";
@@ -92,9 +95,18 @@ enum err history_find(struct db *db, int64_t execution_id, struct past_execution
     return read_one(query, ret_execution);
 }
 
-enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person)
+enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person,
+                                bool *ret_cancelled)
 {
-    return db_run(db, NULL, CANCEL_RESTART_SQL, "ii", (int64_t)by_person, execution_id);
+    int64_t matched = 0;
+    TRY(db_run(db, &matched, CANCEL_RESTART_SQL, "ii", (int64_t)by_person, execution_id));
+    *ret_cancelled = matched == 1;
+    return OK;
+}
+
+enum err history_hurry_restart(struct db *db, int64_t execution_id)
+{
+    return db_run(db, NULL, HURRY_SQL, "i", execution_id);
 }
 
 enum err history_ask_to_stop(struct db *db, int64_t execution_id, bool *ret_asked)

@@ -33,8 +33,11 @@ enum err history_due(struct db *db, const char *job_name,
 enum err history_find(struct db *db, int64_t execution_id,
                       struct past_execution *ret_execution) MUST_CHECK;
 
-/* No daemon starts the instance again by itself any more. `by_person`: its cause becomes PERSON. */
-enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person) MUST_CHECK;
+/* No daemon starts the instance again by itself any more; *ret_cancelled is false when none would have. `by_person`: its cause becomes PERSON. */
+enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person,
+                                bool *ret_cancelled) MUST_CHECK;
+/* It is started again now rather than after its pause. */
+enum err history_hurry_restart(struct db *db, int64_t execution_id) MUST_CHECK;
 
 /* STARTING or STARTED → STOPPING, which whoever runs it notices; *ret_asked is false when it has ended meanwhile. */
 enum err history_ask_to_stop(struct db *db, int64_t execution_id, bool *ret_asked) MUST_CHECK;

@@ -83,6 +83,7 @@ struct pending_days {
 struct date_facts {
     bool has_data;
     bool passed; /* dates after it are closed */
+    bool over;   /* it lies before today */
 };
 
 struct job {

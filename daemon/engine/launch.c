@@ -92,7 +92,31 @@ static enum err recover_dead(struct db *db, struct launcher *launcher)
     return OK;
 }
 
-/* Spring Batch's rules for launching an instance again. */
+/* An automatic restart is launched only as long as nobody has called it off. */
+static enum err check_restart(struct db *db, struct launcher *launcher)
+{
+    const struct provenance *why = &launcher->request->why;
+    bool due = true;
+    if (why->reason == FOR_RESTART || why->reason == FOR_RESUME)
+        TRY(repository_restart_due(db, why->after_execution_id, &due));
+    if (due) return OK;
+    return detail_set(&launcher->detail, ERR_REFUSED,
+                      "execution %lld is not started again any more: somebody called it off",
+                      (long long)why->after_execution_id);
+}
+
+/* A date that was given up when there was nothing to do, and for which data came since: without it no date after it could be
+ * run. */
+static enum err needs_settling(struct db *db, struct launcher *launcher, bool *ret_needs)
+{
+    const struct job *job = launcher->request->job;
+    struct date_facts facts = {0};
+    if (job->facts != NULL) TRY(job->facts(db, launcher->request->date, &facts));
+    *ret_needs = facts.has_data;
+    return OK;
+}
+
+/* Spring Batch's rules for launching an instance again, but for a date that was given up too soon. */
 static enum err check_earlier(struct db *db, struct launcher *launcher)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
@@ -108,13 +132,20 @@ static enum err check_earlier(struct db *db, struct launcher *launcher)
         answer->job_execution_id = id;
         return ERR_CLOSED;
     }
-    int64_t after = launcher->request->why.after_execution_id;
-    if (after != 0 && after != id)
+    const struct provenance *why = &launcher->request->why;
+    int64_t after = why->after_execution_id;
+    if (after == PROVENANCE_FIRST && strcmp(status, "ABANDONED") != 0) return ERR_BUSY;
+    if (after > 0 && after != id)
         return detail_set(&launcher->detail, ERR_REFUSED,
                           "execution %lld of %s for %s is not the latest, that is %lld",
                           (long long)after, launcher->request->job->name, launcher->request->date,
                           (long long)id);
-    if (strcmp(status, "FAILED") == 0 || strcmp(status, "STOPPED") == 0) return OK;
+    if (strcmp(status, "FAILED") == 0 || strcmp(status, "STOPPED") == 0)
+        return check_restart(db, launcher);
+    if (strcmp(status, "ABANDONED") == 0) {
+        TRY(needs_settling(db, launcher, &row));
+        if (row) return OK;
+    }
     return detail_set(&launcher->detail, ERR_REFUSED,
                       "execution %lld of %s for %s is %s and cannot be restarted", (long long)id,
                       launcher->request->job->name, launcher->request->date, status);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/db/statement.h"
 #include "common/log.h"
 
@@ -21,9 +22,15 @@ static const char RENEW_SQL[] =
 static const char LOCK_SQL[] = "SELECT GET_LOCK(CONCAT('settlementd.', ?), 0)";
 static const char LEAVE_SQL[] = "DELETE FROM node WHERE node_id = ?";
 static const char SWEEP_SQL[] = "DELETE FROM node WHERE lease_until < NOW(6) - INTERVAL 1 DAY";
+/* A server that was started within the lease has freed everybody's locks: nobody has had the time to take them again. */
 static const char LOOK_SQL[] =
     "SELECT lease_until > NOW(6), TIMESTAMPDIFF(SECOND, NOW(6), lease_until), pid, host,"
-    " IS_USED_LOCK(CONCAT('settlementd.', node_id)) IS NOT NULL FROM node WHERE node_id = ?";
+    " IS_USED_LOCK(CONCAT('settlementd.', node_id)) IS NOT NULL OR"
+    " (SELECT CAST(VARIABLE_VALUE AS UNSIGNED) FROM information_schema.GLOBAL_STATUS"
+    "  WHERE VARIABLE_NAME = 'UPTIME') <= TIMESTAMPDIFF(SECOND, heartbeat_at, lease_until)"
+    " FROM node WHERE node_id = ?";
+
+enum { SLICE_MS = 200, STATUS_GAP_MS = 1000 };
 
 struct node {
     struct node_options options;
@@ -37,6 +44,7 @@ struct node {
     pthread_cond_t wake;
     bool quit;
     char status[512];
+    bool has_news; /* status has changed since the last beat */
 };
 
 static enum err make_id(char ret_id[NODE_ID])
@@ -80,16 +88,32 @@ static enum err renew(struct node *node)
     return matched == 1 ? OK : enroll(node);
 }
 
-/* True when told to quit. */
-static bool wait_for_next_beat(struct node *node)
+/* Called and left with the lock held. */
+static void wait_slice(struct node *node)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += node->options.heartbeat_s;
+    until.tv_nsec += (long)SLICE_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    (void)pthread_cond_timedwait(&node->wake, &node->lock, &until);
+}
+
+/* True when told to quit. A beat comes sooner when the session was ended, since its lock is free then and others take this process
+ * for dead, and when there is something new to say. */
+static bool wait_for_next_beat(struct node *node, bool lost)
+{
+    int64_t began_us = clock_monotonic_us(&clock_system);
     pthread_mutex_lock(&node->lock);
-    while (!node->quit && pthread_cond_timedwait(&node->wake, &node->lock, &until) == 0)
-        continue;
+    for (bool due = false; !node->quit && !due;) {
+        wait_slice(node);
+        int64_t waited_ms = (clock_monotonic_us(&clock_system) - began_us) / 1000;
+        due = waited_ms >= (int64_t)node->options.heartbeat_s * 1000 ||
+              (!lost && db_is_disturbed(node->db)) || (lost && waited_ms >= STATUS_GAP_MS) ||
+              (node->has_news && waited_ms >= STATUS_GAP_MS);
+    }
     bool quit = node->quit;
+    node->has_news = false;
     pthread_mutex_unlock(&node->lock);
     return quit;
 }
@@ -98,7 +122,7 @@ static void *heartbeat_main(void *argument)
 {
     struct node *node = argument;
     bool lost = false;
-    while (!wait_for_next_beat(node)) {
+    while (!wait_for_next_beat(node, lost)) {
         enum err err = renew(node);
         if (err_class(err) == CLASS_CONNECTION) {
             err = db_reconnect(node->db);
@@ -189,6 +213,7 @@ const char *node_id(const struct node *node)
 void node_set_status(struct node *node, const char *text)
 {
     pthread_mutex_lock(&node->lock);
+    node->has_news = node->has_news || strcmp(node->status, text) != 0;
     (void)text_format(node->status, sizeof(node->status), "%s", text);
     pthread_mutex_unlock(&node->lock);
 }

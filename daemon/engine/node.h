@@ -26,7 +26,7 @@ void node_free(struct node *node);
 
 const char *node_id(const struct node *node);
 
-/* What the row says about the process, from the next renewal on; cut to fit. Any thread. */
+/* What the row says about the process, from a second later at most; cut to fit. Any thread. */
 void node_set_status(struct node *node, const char *text);
 
 /* What a node looks like from outside. */

@@ -43,9 +43,15 @@ static const char CLEAR_RESTARTS_SQL[] =
     " SET o.restart_at = NULL WHERE e.JOB_INSTANCE_ID = ? AND o.restart_at IS NOT NULL";
 static const char RESTARTS_SQL[] =
     "SELECT restarts FROM job_execution_owner WHERE job_execution_id = ?";
+/* Before the status is set: whoever asked it to stop has the last word, however it ends. */
 static const char SET_CAUSE_SQL[] =
-    "UPDATE job_execution_owner SET cause = ?,"
-    " restart_at = IF(?, NOW(6) + INTERVAL ? * 1000 MICROSECOND, NULL) WHERE job_execution_id = ?";
+    "UPDATE job_execution_owner o"
+    " JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = o.job_execution_id"
+    " SET o.cause = IF(e.STATUS = 'STOPPING' AND ?, 'PERSON', ?), o.restart_at ="
+    " IF(e.STATUS <> 'STOPPING' AND ?, NOW(6) + INTERVAL ? * 1000 MICROSECOND, NULL)"
+    " WHERE o.job_execution_id = ?";
+static const char RESTART_DUE_SQL[] =
+    "SELECT restart_at IS NOT NULL FROM job_execution_owner WHERE job_execution_id = ? FOR UPDATE";
 static const char STOP_ASKED_SQL[] =
     "SELECT STATUS = 'STOPPING' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?";
 static const char SET_EXECUTION_SQL[] =
@@ -156,13 +162,14 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
     ASSERT(status_may_follow(end->from, end->to));
     int64_t matched = 0;
     bool running = status_is_running(end->to);
+    if (!running)
+        TRY(db_run(db, NULL, SET_CAUSE_SQL, "isiii", (int64_t)(end->cause != CAUSE_NONE),
+                   end_cause_name(end->cause), (int64_t)end->restart.due, end->restart.after_ms,
+                   execution_id));
     TRY(db_run(db, &matched, SET_EXECUTION_SQL, "isssiis", (int64_t)running, status_name(end->to),
                end->exit_code, end->exit_message, (int64_t)!running, execution_id,
                status_name(end->from)));
-    if (matched != 1) return ERR_FENCED;
-    if (running) return OK;
-    return db_run(db, NULL, SET_CAUSE_SQL, "siii", end_cause_name(end->cause),
-                  (int64_t)end->restart.due, end->restart.after_ms, execution_id);
+    return matched == 1 ? OK : ERR_FENCED;
 }
 
 enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t instance_id,
@@ -175,6 +182,14 @@ enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t 
         TRY(db_run(db, NULL, INHERIT_SQL, "iii", provenance->after_execution_id,
                    (int64_t)(provenance->reason == FOR_RESTART), execution_id));
     return db_run(db, NULL, CLEAR_RESTARTS_SQL, "i", instance_id);
+}
+
+enum err repository_restart_due(struct db *db, int64_t execution_id, bool *ret_due)
+{
+    int64_t due = 0;
+    enum err err = db_query_i64(db, &due, 0, RESTART_DUE_SQL, "i", execution_id);
+    *ret_due = err == OK && due != 0;
+    return err == ERR_NOT_FOUND ? OK : err;
 }
 
 enum err repository_restarts(struct db *db, int64_t execution_id, int64_t *ret_restarts)

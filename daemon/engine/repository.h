@@ -24,14 +24,18 @@ enum err repository_new_execution(struct db *db, int64_t instance_id, const char
 
 /* Why a new execution was started. RESTART and RESUME inherit the request, the slot and the restarts of `after_execution_id`, the
  * one that they go on from; RESTART counts one more. No execution of the instance waits to be restarted after this. */
+enum { PROVENANCE_FIRST = -1 };
 struct provenance {
     enum started_for reason;
-    int64_t after_execution_id; /* 0: whatever was before */
+    int64_t after_execution_id; /* 0: whatever was before; PROVENANCE_FIRST: nothing was */
     int64_t request_id;         /* 0: none */
     const char *slot_at;        /* NULL: none */
 };
 enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t instance_id,
                                    const struct provenance *provenance) MUST_CHECK;
+/* Whether a daemon may still start the instance again after this execution by itself. */
+enum err repository_restart_due(struct db *db, int64_t execution_id, bool *ret_due) MUST_CHECK;
+
 /* The automatic restarts in a row that this execution is the result of. */
 enum err repository_restarts(struct db *db, int64_t execution_id, int64_t *ret_restarts) MUST_CHECK;
 

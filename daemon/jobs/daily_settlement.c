@@ -91,13 +91,30 @@ static enum err pending(struct db *db, const char *until, int limit, struct pend
     }
 }
 
+/* The business day that it is now, by the database's clock. The process's time zone is that of the business. */
+static enum err read_today(struct db *db, char ret_date[CIVIL_TEXT])
+{
+    int64_t now_s = 0;
+    struct tm local;
+    TRY(db_query_i64(db, &now_s, 0, NOW_SQL, ""));
+    time_t now = (time_t)now_s;
+    if (localtime_r(&now, &local) == NULL || strftime(ret_date, CIVIL_TEXT, "%F", &local) == 0)
+        return ERR_OVERFLOW;
+    return OK;
+}
+
 static enum err facts_of(struct db *db, const char *date, struct date_facts *ret_facts)
 {
     int64_t logs = 0;
-    char frontier[CIVIL_TEXT];
+    char frontier[CIVIL_TEXT], today[CIVIL_TEXT];
     TRY(read_frontier(db, frontier));
     TRY(db_query_i64(db, &logs, 0, HAS_LOGS_SQL, "ss", date, date));
-    *ret_facts = (struct date_facts){.has_data = logs != 0, .passed = strcmp(date, frontier) < 0};
+    TRY(read_today(db, today));
+    *ret_facts = (struct date_facts){
+        .has_data = logs != 0,
+        .passed = strcmp(date, frontier) < 0,
+        .over = strcmp(date, today) < 0,
+    };
     return OK;
 }
 
@@ -125,17 +142,12 @@ static enum err check_order(struct db *db, const char *date, struct detail *deta
 }
 
 /* A day that is not over can have more logs, and closing one far ahead would bar all days before it. One that has logs is
- * settled all the same, with a warning, since watched_date is the platform's word; one without is a mistake. The process's
- * time zone is that of the business. */
+ * settled all the same, with a warning, since watched_date is the platform's word; one without is a mistake. */
 static enum err check_over(struct db *db, const char *date, struct detail *detail)
 {
     char today[CIVIL_TEXT];
-    int64_t now_s = 0, logs = 0;
-    struct tm local;
-    TRY(db_query_i64(db, &now_s, 0, NOW_SQL, ""));
-    time_t now = (time_t)now_s;
-    if (localtime_r(&now, &local) == NULL || strftime(today, sizeof(today), "%F", &local) == 0)
-        return ERR_OVERFLOW;
+    int64_t logs = 0;
+    TRY(read_today(db, today));
     if (strcmp(date, today) < 0) return OK;
     TRY(db_query_i64(db, &logs, 0, HAS_LOGS_SQL, "ss", date, date));
     if (logs == 0)

@@ -8,6 +8,8 @@ const char JOBS_NAMES[] = "daily-settlement";
 
 static const struct job *const jobs[] = {&daily_settlement_job};
 
+_Static_assert(COUNT_OF(jobs) <= JOBS_LIMIT, "arrays have room for so many");
+
 const struct job *jobs_find(const char *name)
 {
     for (size_t i = 0; i < COUNT_OF(jobs); i++)

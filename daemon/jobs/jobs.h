@@ -4,6 +4,8 @@
 
 #include "daemon/engine/job.h"
 
+enum { JOBS_LIMIT = 8 };
+
 /* NULL when there is no such job. */
 const struct job *jobs_find(const char *name);
 

@@ -137,9 +137,12 @@ START_TEST(causes_decide_whether_a_daemon_starts_an_instance_again)
     end(harness, id, end_cases[_i].cause);
     ck_assert_int_eq(look(harness, id).cause, end_cases[_i].cause);
     ck_assert_int_eq(look(harness, id).restart_due, end_cases[_i].restarts);
-    ck_assert_int_eq(history_cancel_restart(harness_db(harness), id, true), OK);
+    bool cancelled = false;
+    ck_assert_int_eq(history_hurry_restart(harness_db(harness), id), OK);
+    ck_assert_int_eq(history_cancel_restart(harness_db(harness), id, true, &cancelled), OK);
+    ck_assert_int_eq(cancelled, end_cases[_i].restarts);
     ck_assert(!look(harness, id).restart_due);
-    ck_assert_int_eq(look(harness, id).cause, CAUSE_PERSON);
+    ck_assert_int_eq(look(harness, id).cause, cancelled ? CAUSE_PERSON : end_cases[_i].cause);
 }
 END_TEST
 
@@ -188,6 +191,56 @@ START_TEST(asking_to_stop_is_noticed_and_ends_in_a_stop)
     ck_assert_int_eq(look(harness, id).status, STATUS_STOPPED);
     ck_assert_int_eq(history_ask_to_stop(db, id, &asked), OK);
     ck_assert(!asked);
+}
+END_TEST
+
+START_TEST(whoever_asked_for_a_stop_has_the_last_word_however_it_ends)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    bool asked = false;
+    int64_t id = launch_for(harness, FOR_COMMAND, 0);
+    ck_assert_int_eq(history_ask_to_stop(harness_db(harness), id, &asked), OK);
+    end(harness, id, _i == 0 ? CAUSE_SHUTDOWN : CAUSE_TRANSIENT);
+    ck_assert_int_eq(look(harness, id).cause, CAUSE_PERSON);
+    ck_assert(!look(harness, id).restart_due);
+}
+END_TEST
+
+START_TEST(a_restart_that_was_called_off_is_not_launched)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    struct db *db = harness_db(harness);
+    bool cancelled = false;
+    int64_t id = launch_for(harness, FOR_COMMAND, 0);
+    end(harness, id, CAUSE_TRANSIENT);
+    ck_assert_int_eq(history_cancel_restart(db, id, true, &cancelled), OK);
+    const struct launch_request request = {
+        .job = &test_job,
+        .date = DATE,
+        .node_id = ME,
+        .why = {.reason = FOR_RESTART, .after_execution_id = id},
+    };
+    struct launch_answer answer = {0};
+    struct detail detail = {0};
+    ck_assert_int_eq(launch(db, &request, &answer, &detail), ERR_REFUSED);
+    ck_assert_msg(strstr(detail.text, "called it off") != NULL, "%s", detail.text);
+}
+END_TEST
+
+START_TEST(a_slot_launches_only_what_was_never_launched)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    const struct launch_request request = {
+        .job = &test_job,
+        .date = DATE,
+        .node_id = ME,
+        .why = {.reason = FOR_SLOT, .after_execution_id = PROVENANCE_FIRST},
+    };
+    struct launch_answer answer = {0};
+    struct detail detail = {0};
+    ck_assert_int_eq(launch(harness_db(harness), &request, &answer, &detail), OK);
+    end(harness, answer.job_execution_id, CAUSE_PERMANENT);
+    ck_assert_int_eq(launch(harness_db(harness), &request, &answer, &detail), ERR_BUSY);
 }
 END_TEST
 
@@ -273,6 +326,9 @@ Suite *test_history_suite(void)
                         (int)COUNT_OF(end_cases));
     tcase_add_test(ends, only_the_latest_execution_is_gone_on_from);
     tcase_add_test(ends, asking_to_stop_is_noticed_and_ends_in_a_stop);
+    tcase_add_loop_test(ends, whoever_asked_for_a_stop_has_the_last_word_however_it_ends, 0, 2);
+    tcase_add_test(ends, a_restart_that_was_called_off_is_not_launched);
+    tcase_add_test(ends, a_slot_launches_only_what_was_never_launched);
     tcase_add_test(ends, only_what_has_ended_badly_and_is_the_latest_can_be_abandoned);
     tcase_add_loop_test(ends, executions_that_were_left_behind_fail_with_the_cause, 0,
                         (int)COUNT_OF(recover_cases));
