@@ -39,13 +39,21 @@ LARGEST_ID = 2**63 - 1
 CONFIGURATION = """timezone = "Asia/Seoul";
 database: {{ socket = "{socket}"; user = "{user}"; name = "{name}"; }};
 workers: {{ threads = {threads}; chunk_size = {chunk_size}; partition_items = {partition_items}; }};
-retry: {{ transaction_limit = {transaction_limit}; backoff_ms = {backoff_ms}; backoff_max_ms = {backoff_max_ms}; }};
+retry: {{ transaction_limit = {transaction_limit}; backoff_ms = {backoff_ms}; backoff_max_ms = {backoff_max_ms};
+          restart_limit = {restart_limit}; restart_backoff_s = {restart_backoff_s};
+          restart_backoff_max_s = {restart_backoff_max_s}; }};
 lease: {{ heartbeat_s = {heartbeat_s}; ttl_s = {ttl_s}; }};
 settlement: {{ skip_limit = {skip_limit}; }};
+housekeeping: {{ enabled = {housekeeping}; cron = "{purge_cron}"; keep_days = {keep_days}; }};
+jobs = ( {{ name = "daily-settlement"; cron = "{cron}"; timezone = "{timezone}"; misfire = "{misfire}";
+           catchup_max = {catchup_max}; enabled = {enabled}; }} );
 log: {{ level = "{level}"; }};
 """
 OPTIONS = {"threads": 2, "chunk_size": 100, "partition_items": 500, "transaction_limit": 5, "backoff_ms": 20,
-           "backoff_max_ms": 1000, "heartbeat_s": 1, "ttl_s": 2, "skip_limit": 1000, "level": "info"}
+           "backoff_max_ms": 1000, "restart_limit": 3, "restart_backoff_s": 30, "restart_backoff_max_s": 900,
+           "heartbeat_s": 1, "ttl_s": 2, "skip_limit": 1000, "housekeeping": "true", "purge_cron": "30 3 * * *",
+           "keep_days": 90, "cron": "10 0 * * *", "timezone": "", "misfire": "once", "catchup_max": 31,
+           "enabled": "true", "level": "info"}
 
 numbers = itertools.count(1)
 
@@ -73,12 +81,13 @@ def wait_until(condition, timeout_s, what):
 class Process:
     """A program that runs beside the test, with its output in files so that it never blocks on a full pipe."""
 
-    def __init__(self, arguments, directory):
+    def __init__(self, arguments, directory, environment=None):
         number = next(numbers)
         self.arguments = arguments
         self.files = [Path(directory) / f"{name}{number}" for name in ("stdout", "stderr")]
         with open(self.files[0], "wb") as out, open(self.files[1], "wb") as err:
-            self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory)
+            self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory,
+                                          env=environment)
 
     @property
     def stdout(self):
@@ -128,13 +137,13 @@ class Database:
 
     open = []
 
-    def __init__(self, migrate=True, **options):
+    def __init__(self, migrate=True, socket=SOCKET, **options):
         self.name = f"settlementd_system_{os.getpid()}_{next(numbers)}"
         self.directory = tempfile.mkdtemp(prefix="settlementd-system-")
         self.configuration = os.path.join(self.directory, "settlementd.conf")
-        self.options = dict(OPTIONS)
+        self.options = {**OPTIONS, "socket": socket}
         self.processes = []
-        self.server = oracle.connect(SOCKET, None, USER)
+        self.server = oracle.connect(socket, None, USER)
         Database.open.append(self)
         self.execute(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
         self.server.select_db(self.name)
@@ -161,11 +170,11 @@ class Database:
         """Writes the configuration anew with some options changed."""
         self.options.update(options)
         with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(socket=SOCKET, user=USER, name=self.name, **self.options))
+            file.write(CONFIGURATION.format(**{"user": USER, "name": self.name, **self.options}))
 
     def connect(self):
         """A further connection, for holding locks."""
-        return oracle.connect(SOCKET, self.name, USER)
+        return oracle.connect(self.options["socket"], self.name, USER)
 
     def execute(self, sql, *arguments):
         with self.server.cursor() as cursor:
