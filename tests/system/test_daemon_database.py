@@ -44,7 +44,7 @@ def _():
         server().start()
         database.reconnect()
         waiting[1].wait_ready()
-        waiting[1].wait_status("^idle$")
+        waiting[1].wait_status("^daemon idle$")
         database.ask_run(DAYS[0], "--wait").expect(0)
         waiting[1].stop()
         waiting[1].wait_states("READY", "STOPPING")
@@ -62,7 +62,7 @@ def _():
         running.forget()
         server().start()
         database.reconnect()
-        running.wait_status("^idle$")
+        running.wait_status("^daemon idle$")
         running.wait_event("database-back")
         assert len(running.events("database-away")) <= 2, running.stderr
         database.ask_run(DAYS[0], "--wait").expect(0)
@@ -84,7 +84,7 @@ def _():
             running.forget()
             server().start()
             database.reconnect()
-            running.wait_status(f"running {lib.JOB} {DAYS[0]}|^idle$")
+            running.wait_status(f"running {lib.JOB} {DAYS[0]}|^daemon idle$")
             asked.expect(0)
             assert [row[0] for row in database.runs()] == ["COMPLETED"], database.runs()
             database.verify()
@@ -104,7 +104,7 @@ def _():
             database.reconnect()
             strangers = [database.connect() for _ in range(count)]
             running.signal(signal.SIGCONT)
-            running.wait_status("^idle$")
+            running.wait_status("^daemon idle$")
         sessions = {row[0] for row in database.rows(daemon.SESSIONS_SQL)}
         lost = [stranger.thread_id() for stranger in strangers if stranger.thread_id() not in sessions]
         assert not lost, f"sessions of others were killed: {lost}"

@@ -68,7 +68,7 @@ def _():
             database.wait_runs(DAY, *first, ("FAILED", "REQUEST", "TRANSIENT", 0, False), "STARTED")
         asked.expect(0)
         assert database.runs()[3] == ("COMPLETED", "RESTART", "NONE", 1, False)
-        assert "last error" not in running.wait_status("^idle$"), running.said("STATUS")
+        assert "last error" not in running.wait_status("^daemon idle$"), running.said("STATUS")
         database.verify()
 
 
@@ -277,7 +277,7 @@ def _():
         assert runs[1:] == [("COMPLETED", "RESTART", "NONE", 1, False)]
         first.forget()
         first.signal(signal.SIGCONT)
-        first.wait_status("^idle")
+        first.wait_status("^daemon idle")
         wait_until(lambda: database.value("SELECT COUNT(*) FROM node WHERE lease_until > NOW(6)") == 2, 20, "both leases")
         assert database.dump() == before and database.runs() == runs
         assert not first.events("execution-stays-failed"), first.stderr
