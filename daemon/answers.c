@@ -185,7 +185,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
     const struct work *work = work_of(answerer, past->job_name);
     struct date_facts facts = {0};
     long long id = (long long)past->id;
-    bool abandoned = false, called_off = false;
+    bool abandoned = false;
     if (past->status == STATUS_ABANDONED)
         return say(answerer, REQUEST_COMPLETED, "execution %lld is ABANDONED already", id);
     if (past->status != STATUS_STOPPED && past->status != STATUS_FAILED)
@@ -203,7 +203,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
     if (!abandoned)
         return say(answerer, REQUEST_REFUSED, "execution %lld is not the latest of %s any more", id,
                    past->date);
-    TRY(history_cancel_restart(db, past->id, true, &called_off));
+    TRY(history_cancel_restart(db, past->id, true, NULL));
     return say(answerer, REQUEST_COMPLETED, "execution %lld is ABANDONED", id);
 }
 

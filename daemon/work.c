@@ -63,9 +63,8 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     (void)text_format(work->last_error, sizeof(work->last_error), "%s", words);
     if (order->reason == FOR_REQUEST)
         return queue_end(context->db, order->request_id, REQUEST_REFUSED, words);
-    bool cancelled = false;
     if (order->reason == FOR_RESTART || order->reason == FOR_RESUME)
-        return history_cancel_restart(context->db, order->after_execution_id, false, &cancelled);
+        return history_cancel_restart(context->db, order->after_execution_id, false, NULL);
     look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
     set_state(work, words);
     return slots_wait(context->db, work->job->name, words);
@@ -151,9 +150,8 @@ static enum err start_restart(struct work *work, const struct work_context *cont
     enum err err = history_due(context->db, work->job->name, &past);
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     bool restartable = past.status == STATUS_FAILED || past.status == STATUS_STOPPED;
-    bool cancelled = false;
     if (!past.latest || !restartable)
-        return history_cancel_restart(context->db, past.id, false, &cancelled);
+        return history_cancel_restart(context->db, past.id, false, NULL);
     struct conductor_order order = {
         .job = work->job,
         .reason = past.cause == CAUSE_SHUTDOWN ? FOR_RESUME : FOR_RESTART,

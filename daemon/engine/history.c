@@ -100,7 +100,7 @@ enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_per
 {
     int64_t matched = 0;
     TRY(db_run(db, &matched, CANCEL_RESTART_SQL, "ii", (int64_t)by_person, execution_id));
-    *ret_cancelled = matched == 1;
+    if (ret_cancelled != NULL) *ret_cancelled = matched == 1;
     return OK;
 }
 

@@ -33,7 +33,7 @@ enum err history_due(struct db *db, const char *job_name,
 enum err history_find(struct db *db, int64_t execution_id,
                       struct past_execution *ret_execution) MUST_CHECK;
 
-/* No daemon starts the instance again by itself any more; *ret_cancelled is false when none would have. `by_person`: its cause becomes PERSON. */
+/* No daemon starts the instance again by itself any more; *ret_cancelled (may be NULL) is false when none would have. `by_person`: its cause becomes PERSON. */
 enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person,
                                 bool *ret_cancelled) MUST_CHECK;
 /* It is started again now rather than after its pause. */
