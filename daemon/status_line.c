@@ -31,8 +31,8 @@ static void add_running(struct line *line, const struct work *work, bool drainin
     const struct conductor_order *order = conductor_order(work->conductor);
     struct board_view view = conductor_view(work->conductor);
     int64_t execution = conductor_execution(work->conductor);
-    add(line, "%s%s %s %s", separator(line), draining ? "finishing chunks of" : "daemon running",
-        work->job->name, order->date);
+    add(line, "%s%s %s %s", separator(line),
+        draining ? "daemon finishing chunks of" : "daemon running", work->job->name, order->date);
     if (execution != 0) add(line, " (execution %lld)", (long long)execution);
     if (view.step_count == 0) return;
     const struct board_step *step = &view.steps[view.step_count - 1];
@@ -74,11 +74,11 @@ void status_line_write(const struct status_line *status, char *ret_line, size_t 
     if (report->reload_failed)
         add(&line, "the configuration was not taken over: %.200s", report->reload_error);
     if (status->away[0] != '\0')
-        add(&line, "%swaiting for the database: %.200s", separator(&line), status->away);
+        add(&line, "%sdaemon waiting for the database: %.200s", separator(&line), status->away);
     else if (draining && !any_running(status))
-        add(&line, "%sstopping", separator(&line));
-    else if (!draining && !any_running(status) && !any_waiting(status))
-        add(&line, "%sdaemon idle", separator(&line));
+        add(&line, "%sdaemon stopping", separator(&line));
+    else if (!draining && !any_running(status))
+        add(&line, "%sdaemon %s", separator(&line), any_waiting(status) ? "waiting" : "idle");
     for (int i = 0; i < status->work_count; i++)
         add_work(&line, &status->works[i], draining);
 }

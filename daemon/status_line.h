@@ -12,7 +12,7 @@ struct status_line {
     const char *away; /* why the database cannot be reached; empty: it can */
 };
 
-/* Writes "daemon idle", or "daemon running daily-settlement 2026-07-01 (execution 34): settlement 43 %; ...": why a
+/* Writes "daemon idle", "daemon waiting", or "daemon running daily-settlement 2026-07-01 (execution 34): settlement 43 %; ...": why a
  * configuration was not taken over or the database is away comes first, what jobs wait for and their latest errors follow.
  * Cut to fit. */
 void status_line_write(const struct status_line *status, char *ret_line, size_t size);
