@@ -46,7 +46,7 @@ ENGINE_SOURCES := $(filter-out daemon/main.c,$(sort $(wildcard daemon/*.c daemon
 CLI_SOURCES    := $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
 UNIT_SOURCES   := $(sort $(wildcard tests/unit/*.c))
 DB_SOURCES     := $(sort $(wildcard tests/db/*.c))
-SLOTS_SOURCES  := $(wildcard tests/oracle/slots.c)
+ASK_SOURCES  := $(wildcard tests/oracle/ask_timetable.c)
 MAIN_SOURCES   := $(wildcard daemon/main.c cli/main.c)
 
 B := build/$(VARIANT)
@@ -55,7 +55,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIBRARIES := $(B)/libsettlement.a $(B)/libengine.a $(B)/libcli.a
 PROGRAMS  := $(if $(wildcard daemon/main.c),$(B)/settlementd) $(if $(wildcard cli/main.c),$(B)/settlectl)
 TESTS     := $(if $(UNIT_SOURCES),$(B)/test_unit) $(if $(DB_SOURCES),$(B)/test_db) \
-	$(if $(SLOTS_SOURCES),$(B)/test_slots)
+	$(if $(ASK_SOURCES),$(B)/ask_timetable)
 
 # ---- libraries ---------------------------------------------------------------------------------------------------
 # libcsv ships no .pc file. Headers come in with -isystem: warnings are for our own code.
@@ -138,7 +138,7 @@ all: programs ## The two programs, in build/release/ (VARIANT=debug|asan|tsan|co
 
 programs: $(PROGRAMS) $(LIBRARIES)
 
-tests: $(TESTS) ## The test programs test_unit, test_db and test_slots, in build/VARIANT/
+tests: $(TESTS) ## The test programs test_unit, test_db and ask_timetable, in build/VARIANT/
 
 release debug asan tsan cov: ## Programs and tests of that variant
 	$(Q)$(MAKE) --no-print-directory VARIANT=$@ programs tests
@@ -221,9 +221,9 @@ $(B)/test_unit $(B)/test_db: $(B)/flags $(B)/sources
 	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(PACKAGE_LIBS) $(CHECK_LIBS)
 
 # What tests/oracle/test_timetable.py compares with its own calendar.
-$(B)/test_slots: $(call objects,$(SLOTS_SOURCES)) $(B)/libsettlement.a $(B)/flags
+$(B)/ask_timetable: $(call objects,$(ASK_SOURCES)) $(B)/libsettlement.a $(B)/flags
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^)
 
 -include $(patsubst %.o,%.d,$(call objects,$(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) \
-	$(UNIT_SOURCES) $(DB_SOURCES) $(SLOTS_SOURCES) $(MAIN_SOURCES)))
+	$(UNIT_SOURCES) $(DB_SOURCES) $(ASK_SOURCES) $(MAIN_SOURCES)))

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Are slots where they belong? The timetable is compared with zoneinfo and with a cron of our own that shares nothing with
 it: around every change of every zone of the tz database from 1970 to 2037 the clock on the wall is read minute by minute.
-Needs no server; test_slots is built by `make tests`."""
+Needs no server; ask_timetable is built by `make tests`."""
 
 import calendar
 import collections
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 import lib  # noqa: E402
 
-SLOTS = os.environ.get("TEST_SLOTS_BIN", str(Path(lib.SETTLEMENTD).with_name("test_slots")))
+ASK = os.environ.get("ASK_TIMETABLE_BIN", str(Path(lib.SETTLEMENTD).with_name("ask_timetable")))
 FOLDER = Path("/usr/share/zoneinfo")
 EPOCH = datetime.datetime(1970, 1, 1)
 UTC = datetime.timezone.utc
@@ -223,7 +223,7 @@ class Questions:
                  for command, arguments, answer in rows]
         text = "".join("\t".join((command, zone, cron, *map(str, arguments))) + "\n"
                        for command, zone, cron, arguments, _ in asked)
-        run = subprocess.run([SLOTS, str(folder)], input=text, capture_output=True, text=True, timeout=300 * lib.FACTOR,
+        run = subprocess.run([ASK, str(folder)], input=text, capture_output=True, text=True, timeout=300 * lib.FACTOR,
                              check=True)
         answers = run.stdout.splitlines()
         assert len(answers) == len(asked), f"{len(asked)} questions, {len(answers)} answers; it said:\n{run.stderr}"
@@ -365,4 +365,4 @@ def names():
 
 
 if __name__ == "__main__":
-    suite.main(programs=(SLOTS,), server=False)
+    suite.main(programs=(ASK,), server=False)

@@ -1,4 +1,4 @@
-/* test_slots [FOLDER]: asks the timetable what test_timetable.py wants to compare. Reads one question a line from stdin,
+/* ask_timetable [FOLDER]: asks the timetable what test_timetable.py wants to compare. Reads one question a line from stdin,
  * parts divided by tabs, and answers with one line each, parts divided by blanks. FOLDER holds the zone files.
  *
  *   slots ZONE CRON AFTER UNTIL    all slots after AFTER, up to UNTIL
