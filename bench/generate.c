@@ -63,8 +63,8 @@ static int64_t greatest_common_divisor(int64_t a, int64_t b)
     return a;
 }
 
-/* The first number from about 0.618 × contents on that has no divisor in common with it: multiplying by it is a
- * permutation of the ids, and spreads neighbours far apart. */
+/* The first number from about 0.618 × contents on that has no divisor in common with it:
+ * multiplying by it is a permutation of the ids, and spreads neighbours far apart. */
 static int64_t scatter_factor(int64_t contents)
 {
     int64_t factor = contents * 618 / 1000 + 1;
@@ -78,7 +78,8 @@ static double weight(int64_t rank)
     return 1.0 / (double)(rank + RANK_SHIFT);
 }
 
-/* Cumulative rounding: the counts of all ranks add up to exactly `logs`, however many contents there are. */
+/* Cumulative rounding: the counts of all ranks add up to exactly `logs`, however many contents
+ * there are. */
 static void count_logs(const struct day *day, int64_t *counts)
 {
     int64_t factor = scatter_factor(day->contents);

@@ -90,7 +90,8 @@ static bool gave_up(const struct asking *asking)
            now_us() - asking->lost_since_us >= (int64_t)LOST_PATIENCE_S * 1000000;
 }
 
-/* After an error on the connection: connects again, with patience. ERR_TIMEOUT or ERR_STOPPED when that was given up. */
+/* After an error on the connection: connects again, with patience. ERR_TIMEOUT or ERR_STOPPED when
+ * that was given up. */
 static enum err seek_database(struct asking *asking)
 {
     follow_clear(&asking->follow);

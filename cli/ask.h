@@ -1,7 +1,8 @@
-/* Asks the daemons for something: writes the request, waits until one of them answers, on demand until all of it is done,
- * and tells what came of it. A request that nobody answers within ASK_ANSWER_S is taken back, so that it is not done at
- * some later time when nobody expects it any more. SIGINT and SIGTERM end the waiting, never the request that a daemon has
- * taken on. A database that is lost on the way is sought again. */
+/* Asks the daemons for something: writes the request, waits until one of them answers, on demand
+ * until all of it is done, and tells what came of it. A request that nobody answers within
+ * ASK_ANSWER_S is taken back, so that it is not done at some later time when nobody expects it any
+ * more. SIGINT and SIGTERM end the waiting, never the request that a daemon has taken on. A
+ * database that is lost on the way is sought again. */
 #ifndef CLI_ASK_H
 #define CLI_ASK_H
 
@@ -15,7 +16,8 @@ struct ask_options {
     int64_t timeout_s; /* how long in all; 0: for ever. Only with `wait` */
 };
 
-/* The exit code of the command. Everything has been printed; `requested_by` of the order is filled in here. */
+/* The exit code of the command. Everything has been printed; `requested_by` of the order is filled
+ * in here. */
 int ask(struct cli *cli, const struct request_order *order, const struct ask_options *options);
 
 #endif

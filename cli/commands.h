@@ -1,4 +1,5 @@
-/* The commands of settlectl: one row each, from which the overview, the long help and the call are made. */
+/* The commands of settlectl: one row each, from which the overview, the long help and the call are
+ * made. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

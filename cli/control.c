@@ -1,6 +1,6 @@
-/* settlectl run, backfill, stop, restart, abandon, pause, resume: what is asked of the daemons. Here the command line
- * becomes a request; cli/ask.c does the rest. Which jobs there are, and whether something is allowed now, is for the
- * daemons to say. */
+/* settlectl run, backfill, stop, restart, abandon, pause, resume: what is asked of the daemons.
+ * Here the command line becomes a request; cli/ask.c does the rest. Which jobs there are, and
+ * whether something is allowed now, is for the daemons to say. */
 #include <string.h>
 
 #include "cli/ask.h"

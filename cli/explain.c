@@ -38,7 +38,8 @@ struct facts {
     bool viewed_on_day, stored, parked, closed;
 };
 
-/* A DAILY row: the accumulated views of both kinds, and those of the day when the row is that day's. */
+/* A DAILY row: the accumulated views of both kinds, and those of the day when the row is that
+ * day's. */
 struct views {
     bool of_day;
     int64_t day[EXPLAIN_KINDS], accumulated[EXPLAIN_KINDS];

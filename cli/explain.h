@@ -1,5 +1,6 @@
-/* How a content's amount on a day came about: its views, the rates in force, the sums, and whether a recomputation gives
- * what is stored. Reading and recomputing are here, apart from printing, so that tests can look at the figures. */
+/* How a content's amount on a day came about: its views, the rates in force, the sums, and whether
+ * a recomputation gives what is stored. Reading and recomputing are here, apart from printing, so
+ * that tests can look at the figures. */
 #ifndef CLI_EXPLAIN_H
 #define CLI_EXPLAIN_H
 
@@ -43,8 +44,8 @@ struct explanation {
     struct explanation_kind kinds[EXPLAIN_KINDS]; /* content, advertisement */
 };
 
-/* ERR_NOT_FOUND when the content has nothing to explain on that day: `detail` says whether the day is not settled yet, or
- * the content had no views. A difference is no error here: see `state`. */
+/* ERR_NOT_FOUND when the content has nothing to explain on that day: `detail` says whether the day
+ * is not settled yet, or the content had no views. A difference is no error here: see `state`. */
 enum err explain_load(struct db *db, int64_t content_id, struct civil date,
                       struct explanation *ret_explanation, struct detail *detail) MUST_CHECK;
 

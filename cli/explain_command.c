@@ -1,4 +1,5 @@
-/* settlectl explain: prints an explanation, and fails when the recomputation is not what is stored. */
+/* settlectl explain: prints an explanation, and fails when the recomputation is not what is stored.
+ * */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +43,8 @@ static const struct output_column sum_columns[] = {
     {"Equal", "equal", OUTPUT_FLAG},
 };
 
-/* One tier: its views are counted from 1, so the tier with lower bound 100000 begins with view 100,001. Products fit: the
- * sum of them did. */
+/* One tier: its views are counted from 1, so the tier with lower bound 100000 begins with view
+ * 100,001. Products fit: the sum of them did. */
 static void add_tier(struct output *output, const struct explanation_kind *kind, int index)
 {
     const struct tier *tier = &kind->rates.tiers[index];

@@ -23,7 +23,8 @@ static const char STEPS_SQL[] =
     " COALESCE(TIMESTAMPDIFF(MICROSECOND, START_TIME, END_TIME), 0) FROM BATCH_STEP_EXECUTION"
     " WHERE JOB_EXECUTION_ID = ? AND STEP_NAME NOT LIKE '%:%' ORDER BY STEP_EXECUTION_ID LIMIT ?";
 
-/* The executions that a daemon started for the request, and the one that is being watched, whoever started it. */
+/* The executions that a daemon started for the request, and the one that is being watched, whoever
+ * started it. */
 static const char ENDED_SQL[] =
     "SELECT e.JOB_EXECUTION_ID, COALESCE(p.PARAMETER_VALUE, ''), e.STATUS,"
     " COALESCE(e.EXIT_MESSAGE, ''),"
@@ -101,7 +102,8 @@ static void begin_bar(struct follow *follow, const struct request *request,
     progress_begin(&follow->progress, label, total, "items");
 }
 
-/* Brings the bar of the first step that was not told to its end up to date. True when that step has ended, too. */
+/* Brings the bar of the first step that was not told to its end up to date. True when that step has
+ * ended, too. */
 static bool show_step(struct follow *follow, const struct request *request,
                       const struct shown_step *step, const struct job_progress *progress)
 {

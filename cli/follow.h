@@ -1,7 +1,8 @@
-/* Shows what becomes of a request while somebody waits for it: a progress bar for each step of the execution that runs
- * for it, a line for each execution that ended, and what the daemon says in between. A backfill gets one line for each
- * day, and a bar only while a day is being worked on. Nothing is missed between two looks: steps and executions that began
- * and ended in between are told, too. Bars go to stderr, lines about executions to stdout. It keeps nothing of the
+/* Shows what becomes of a request while somebody waits for it: a progress bar for each step of the
+ * execution that runs for it, a line for each execution that ended, and what the daemon says in
+ * between. A backfill gets one line for each day, and a bar only while a day is being worked on.
+ * Nothing is missed between two looks: steps and executions that began and ended in between are
+ * told, too. Bars go to stderr, lines about executions to stdout. It keeps nothing of the
  * connection, which may be lost and made again between two calls. One thread. */
 #ifndef CLI_FOLLOW_H
 #define CLI_FOLLOW_H
@@ -22,7 +23,8 @@ struct follow {
     char answer[REQUEST_ANSWER];
 };
 
-/* Before the request is written: what ended until now is none of its executions. `quiet`: nothing is shown. */
+/* Before the request is written: what ended until now is none of its executions. `quiet`: nothing
+ * is shown. */
 enum err follow_begin(struct follow *follow, struct db *db, bool quiet) MUST_CHECK;
 
 /* Catches up with the database. */

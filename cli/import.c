@@ -39,8 +39,8 @@ static void on_signal(int number)
     stop_signal = number;
 }
 
-/* The first signal lets the batch end and rolls back; a second one ends the process, and then the server rolls back. A
- * file size limit is to be an error that can be reported, like a full disk. */
+/* The first signal lets the batch end and rolls back; a second one ends the process, and then the
+ * server rolls back. A file size limit is to be an error that can be reported, like a full disk. */
 static void watch_signals(void)
 {
     stop_signal = 0;

@@ -1,5 +1,5 @@
-/* The file that is imported: opened once and held, so that it cannot be exchanged under our feet; every byte that is read
- * in order goes through SHA-256, so that two passes can be compared. */
+/* The file that is imported: opened once and held, so that it cannot be exchanged under our feet;
+ * every byte that is read in order goes through SHA-256, so that two passes can be compared. */
 #ifndef CLI_IMPORT_FILE_H
 #define CLI_IMPORT_FILE_H
 
@@ -18,8 +18,9 @@ struct import_file {
     struct detail detail; /* of the last failure to read */
 };
 
-/* ERR_NOT_FOUND, ERR_IO, or ERR_INVALID for what is no regular file or has no byte in it. `path` must outlive the file.
- * Close with import_file_close, which may be called on a zeroed one as well. */
+/* ERR_NOT_FOUND, ERR_IO, or ERR_INVALID for what is no regular file or has no byte in it. `path`
+ * must outlive the file. Close with import_file_close, which may be called on a zeroed one as well.
+ * */
 enum err import_file_open(const char *path, struct import_file *ret_file,
                           struct detail *detail) MUST_CHECK;
 void import_file_close(struct import_file *file);
@@ -27,7 +28,8 @@ void import_file_close(struct import_file *file);
 /* Goes back to the first byte and starts the hash anew. */
 enum err import_file_rewind(struct import_file *file) MUST_CHECK;
 
-/* The next bytes in order; a csv_source whose context is the file. ERR_IO with the words in file->detail. */
+/* The next bytes in order; a csv_source whose context is the file. ERR_IO with the words in
+ * file->detail. */
 enum err import_file_read(void *file, void *buffer, size_t size, size_t *ret_length) MUST_CHECK;
 
 /* The hash of what was read since import_file_rewind. Once for each pass. */

@@ -4,8 +4,8 @@
 
 #include "cli/import_row.h"
 
-/* The tables are those of migrations/0003_platform.sql. An id that the server would give itself starts at 1: it takes 0
- * for "give me one". */
+/* The tables are those of migrations/0003_platform.sql. An id that the server would give itself
+ * starts at 1: it takes 0 for "give me one". */
 #define ID(column)                                                                                 \
     {                                                                                              \
         .name = (column), .type = IMPORT_INTEGER, .has_default = true, .least = 1,                 \

@@ -1,6 +1,6 @@
-/* What can be imported: for each kind its table and that table's columns, with the type, the bounds and the default that
- * the schema gives them, and the way from a file's header to an INSERT. Names that go into SQL come from this table and
- * never from a file. Pure; everything is constant. */
+/* What can be imported: for each kind its table and that table's columns, with the type, the bounds
+ * and the default that the schema gives them, and the way from a file's header to an INSERT. Names
+ * that go into SQL come from this table and never from a file. Pure; everything is constant. */
 #ifndef CLI_IMPORT_KIND_H
 #define CLI_IMPORT_KIND_H
 

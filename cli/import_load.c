@@ -17,13 +17,14 @@ static const char COMPLETE_FILE_SQL[] =
     "WHERE sha256 = ? AND kind = ?";
 static const char COUNT_FILE_SQL[] =
     "SELECT COUNT(*) FROM import_file WHERE sha256 = ? AND kind = ? FOR UPDATE";
-/* Held until the commit: a settlement that is launched meanwhile waits for it, so that no row of this file is stored before
- * the run began and becomes visible after it was counted. */
+/* Held until the commit: a settlement that is launched meanwhile waits for it, so that no row of
+ * this file is stored before the run began and becomes visible after it was counted. */
 static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char SAVEPOINT_SQL[] = "SAVEPOINT import_rows";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
 
-/* A failure of the database's in the words that a person needs; a transaction never survives one. */
+/* A failure of the database's in the words that a person needs; a transaction never survives one.
+ * */
 static enum err fail(struct import_load *load, enum err err, const char *doing,
                      struct detail *detail)
 {
@@ -101,7 +102,8 @@ static enum err insert_rows(struct import_load *load, const struct import_batch 
     return statement_execute_columns(load->insert, columns, load->layout->field_count, rows);
 }
 
-/* The batch's own bad rows that stand before `line`; *next is the first that was not handed over yet. */
+/* The batch's own bad rows that stand before `line`; *next is the first that was not handed over
+ * yet. */
 static enum err reject_before(struct import_load *load, const struct import_batch *batch,
                               int64_t line, int64_t *next, struct detail *detail)
 {
@@ -112,7 +114,8 @@ static enum err reject_before(struct import_load *load, const struct import_batc
     return OK;
 }
 
-/* Some of these rows the server does not want: goes back to before them, to try fewer. Other failures are the end. */
+/* Some of these rows the server does not want: goes back to before them, to try fewer. Other
+ * failures are the end. */
 static enum err undo_rows(struct import_load *load, enum err err, struct detail *detail)
 {
     bool may_be_one_row = err == ERR_DUPLICATE || err == ERR_SQL;
@@ -121,8 +124,8 @@ static enum err undo_rows(struct import_load *load, enum err err, struct detail 
     return err == OK ? OK : fail(load, err, "going back to before the refused rows", detail);
 }
 
-/* A single row that was refused. Because of its key it is a bad row of the file; a refusal for anything else means that
- * something is wrong with the table. */
+/* A single row that was refused. Because of its key it is a bad row of the file; a refusal for
+ * anything else means that something is wrong with the table. */
 static enum err reject_row(struct import_load *load, enum err err, const struct import_place *place,
                            struct detail *detail)
 {
@@ -141,8 +144,8 @@ static enum err reject_row(struct import_load *load, enum err err, const struct 
     return import_reject_add(load->reject, place, reason.text, detail);
 }
 
-/* Inserts all rows at once when the server takes them. When not: halves until a single row is found to blame, goes on
- * behind it, and doubles again while all is well. */
+/* Inserts all rows at once when the server takes them. When not: halves until a single row is found
+ * to blame, goes on behind it, and doubles again while all is well. */
 enum err import_load_batch(struct import_load *load, const struct import_batch *batch,
                            struct detail *detail)
 {
@@ -169,8 +172,8 @@ enum err import_load_batch(struct import_load *load, const struct import_batch *
     return reject_before(load, batch, INT64_MAX, &next_reject, detail);
 }
 
-/* The answer to COMMIT was lost. Reconnecting ends the old session, so that it cannot commit later, and then the record is
- * there or not: that is the outcome. */
+/* The answer to COMMIT was lost. Reconnecting ends the old session, so that it cannot commit later,
+ * and then the record is there or not: that is the outcome. */
 static enum err read_outcome(struct import_load *load, struct detail *detail)
 {
     int64_t count = 0;

@@ -38,7 +38,8 @@ static enum err failed(const struct import_reject_file *file, const char *doing,
 
 static enum err create(struct import_reject_file *file, struct detail *detail)
 {
-    /* What a killed import left under this name goes; O_EXCL follows no link that somebody put there. */
+    /* What a killed import left under this name goes; O_EXCL follows no link that somebody put
+     * there. */
     (void)unlink(file->path_now);
     int fd = open(file->path_now, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return failed(file, "created", detail);
@@ -92,7 +93,8 @@ static enum err sync_folder(const struct import_reject_file *file, struct detail
     int length = slash == NULL ? 1 : slash == file->path ? 1 : (int)(slash - file->path);
     (void)text_format(folder, sizeof(folder), "%.*s", length, slash == NULL ? "." : file->path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* A folder that may be written but not read can't be synced; some file systems can't do it at all. */
+    /* A folder that may be written but not read can't be synced; some file systems can't do it at
+     * all. */
     if (fd < 0) return OK;
     bool synced = fsync(fd) == 0 || errno == EINVAL;
     int error = errno;

@@ -1,7 +1,7 @@
-/* What an import leaves behind of bad rows: FILE.rejected.csv, which has the header and the rows byte for byte as they
- * were, to be mended and imported, and FILE.rejected.log, which has a line "line N: reason" for each of them. Both are
- * written under other names and appear complete or not at all; without bad rows neither is made, and those of an earlier
- * import go away. One thread. */
+/* What an import leaves behind of bad rows: FILE.rejected.csv, which has the header and the rows
+ * byte for byte as they were, to be mended and imported, and FILE.rejected.log, which has a line
+ * "line N: reason" for each of them. Both are written under other names and appear complete or not
+ * at all; without bad rows neither is made, and those of an earlier import go away. One thread. */
 #ifndef CLI_IMPORT_REJECT_H
 #define CLI_IMPORT_REJECT_H
 

@@ -18,8 +18,8 @@ enum {
     SHOWN_BYTES = 64
 };
 
-/* The length in bytes of the UTF-8 character at `text`, 0 when it is none (RFC 3629: no surrogates, nothing longer than
- * need be, nothing above U+10FFFF). */
+/* The length in bytes of the UTF-8 character at `text`, 0 when it is none (RFC 3629: no surrogates,
+ * nothing longer than need be, nothing above U+10FFFF). */
 static size_t character_length(const unsigned char *text, size_t available)
 {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};

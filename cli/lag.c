@@ -4,7 +4,8 @@
 
 #include "common/db/statement.h"
 
-/* The days are found by skipping through the indexes; only the logs of days that are not closed are counted. */
+/* The days are found by skipping through the indexes; only the logs of days that are not closed are
+ * counted. */
 static const char UNSETTLED_SQL[] =
     "SELECT DATE_FORMAT(d.watched_date, '%Y-%m-%d'),"
     " (SELECT COUNT(*) FROM member_content_watch_log v WHERE v.watched_date = d.watched_date),"
@@ -32,8 +33,8 @@ static enum err read_days(struct db *db, struct lag *lag)
     return OK;
 }
 
-/* Without the zone's file nothing can be said about when a day is over. NULL stands for that, as for a job without
- * schedule. */
+/* Without the zone's file nothing can be said about when a day is over. NULL stands for that, as
+ * for a job without schedule. */
 static enum err make_timetables(const struct lag_view *view, struct timetable **ret_midnights,
                                 struct timetable **ret_slots)
 {

@@ -1,7 +1,8 @@
-/* The days that have logs and are not settled: which of them are over, which are overdue, and how far the settlement lags
- * behind. A day is over at midnight of the business zone. It is due at the first slot of the job after that, and overdue
- * when that was more than an hour ago and it is not being settled right now. A day before the settled frontier is late: it
- * is not settled any more. One thread. */
+/* The days that have logs and are not settled: which of them are over, which are overdue, and how
+ * far the settlement lags behind. A day is over at midnight of the business zone. It is due at the
+ * first slot of the job after that, and overdue when that was more than an hour ago and it is not
+ * being settled right now. A day before the settled frontier is late: it is not settled any more.
+ * One thread. */
 #ifndef CLI_LAG_H
 #define CLI_LAG_H
 
@@ -25,7 +26,8 @@ struct lag {
     int64_t late_days, late_logs;
 };
 
-/* What is needed to judge the days. `schedule`: of the job that settles them, NULL when there is none. */
+/* What is needed to judge the days. `schedule`: of the job that settles them, NULL when there is
+ * none. */
 struct lag_view {
     const struct config *config;
     const struct schedule *schedule;

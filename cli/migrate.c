@@ -8,7 +8,8 @@
 
 enum { DATABASE_NAME = 64 };
 
-/* A database's name stands in a statement as an identifier, which can't be bound: only plain characters are let through. */
+/* A database's name stands in a statement as an identifier, which can't be bound: only plain
+ * characters are let through. */
 static bool is_plain_name(const char *name)
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$-";
@@ -39,7 +40,8 @@ static enum err create_database(const struct db_options *options, struct detail 
     return err == OK ? OK : cli_db_failed(db, err, "creating the database", detail);
 }
 
-/* Opens the database; *ret_created says whether it had to be made. Only its absence leads to that, never a refused user. */
+/* Opens the database; *ret_created says whether it had to be made. Only its absence leads to that,
+ * never a refused user. */
 static enum err open_or_create(struct cli *cli, struct db **ret_db, bool *ret_created,
                                struct detail *detail)
 {

@@ -1,4 +1,5 @@
-/* settlectl next: when the jobs are due, what holds them up, and what was decided last about them. */
+/* settlectl next: when the jobs are due, what holds them up, and what was decided last about them.
+ * */
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +102,8 @@ static void add_coming(struct entry *entry, const struct timetable *timetable, i
         output_nothing(output);
 }
 
-/* A schedule that this system cannot read (a zone that it lacks) is a note, not the end of the list. */
+/* A schedule that this system cannot read (a zone that it lacks) is a note, not the end of the
+ * list. */
 static enum err fill_coming(const struct page *page, struct entry *entry)
 {
     CLEANUP(timetable_cleanup) struct timetable *timetable = NULL;

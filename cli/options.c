@@ -1,4 +1,5 @@
-/* The option parser of cli.h: it writes to the targets that the option rows name, and names what is wrong. */
+/* The option parser of cli.h: it writes to the targets that the option rows name, and names what is
+ * wrong. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

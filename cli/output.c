@@ -331,8 +331,8 @@ enum err output_print_record(const struct output *output, FILE *file)
     return written(file);
 }
 
-/* A field of CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front: titles and names come
- * from strangers. Numbers stay as they are. */
+/* A field of CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front:
+ * titles and names come from strangers. Numbers stay as they are. */
 static void print_csv_text(FILE *file, const char *text)
 {
     bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;

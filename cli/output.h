@@ -42,7 +42,8 @@ enum { OUTPUT_COLUMNS = 24 };
 
 struct output;
 
-/* `columns` must outlive it. NULL when memory is short; every call accepts that. Free with output_free (accepts NULL). */
+/* `columns` must outlive it. NULL when memory is short; every call accepts that. Free with
+ * output_free (accepts NULL). */
 struct output *output_new(const struct output_column *columns, int column_count);
 void output_free(struct output *output);
 void output_cleanup(struct output **output);
@@ -53,8 +54,8 @@ void output_i64(struct output *output, int64_t value);
 void output_flag(struct output *output, bool value);
 void output_nothing(struct output *output);
 
-/* The row that is begun next is a total: set off by a line for eyes, absent from CSV (a sum over the column would count
- * everything twice) and from output_json_rows. At most one, the last. */
+/* The row that is begun next is a total: set off by a line for eyes, absent from CSV (a sum over
+ * the column would count everything twice) and from output_json_rows. At most one, the last. */
 void output_total(struct output *output);
 
 int64_t output_rows(const struct output *output); /* the total not counted */
@@ -62,16 +63,18 @@ int64_t output_rows(const struct output *output); /* the total not counted */
 /* The text of a cell that got one; belongs to the output. */
 const char *output_text_at(const struct output *output, int64_t row, int column);
 
-/* Prints for eyes: as a table, or each column on a line of its own ("Title  value", for a single row). */
+/* Prints for eyes: as a table, or each column on a line of its own ("Title  value", for a single
+ * row). */
 enum err output_print_table(const struct output *output, FILE *file) MUST_CHECK;
 enum err output_print_record(const struct output *output, FILE *file) MUST_CHECK;
 enum err output_print_csv(const struct output *output, FILE *file) MUST_CHECK;
 
-/* Prints a text from the database with its control characters replaced: it must not move the cursor of whoever looks. */
+/* Prints a text from the database with its control characters replaced: it must not move the cursor
+ * of whoever looks. */
 void output_print_plain(FILE *file, const char *text);
 
-/* The rows as an array of objects; the first row, or the total, as an object. New references; NULL when memory is short,
- * which json_object_set_new and output_print_json take as a failure. */
+/* The rows as an array of objects; the first row, or the total, as an object. New references; NULL
+ * when memory is short, which json_object_set_new and output_print_json take as a failure. */
 json_t *output_json_rows(const struct output *output);
 json_t *output_json_record(const struct output *output);
 json_t *output_json_total(const struct output *output);
@@ -79,9 +82,10 @@ json_t *output_json_total(const struct output *output);
 /* Prints and releases a document: indented, a newline at its end. ERR_MEMORY for NULL, ERR_IO. */
 enum err output_print_json(json_t *document, FILE *file) MUST_CHECK;
 
-/* Prints one table in the format that was asked for. As JSON it is `head` (an object whose reference is taken over; its
- * members come first) with the rows under `name` and the total, if there is one, under "total". Nothing is printed for
- * eyes when there are no rows: the caller has said why. */
+/* Prints one table in the format that was asked for. As JSON it is `head` (an object whose
+ * reference is taken over; its members come first) with the rows under `name` and the total, if
+ * there is one, under "total". Nothing is printed for eyes when there are no rows: the caller has
+ * said why. */
 enum err output_print_list(const struct output *output, enum cli_format format, json_t *head,
                            const char *name) MUST_CHECK;
 

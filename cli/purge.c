@@ -1,4 +1,5 @@
-/* settlectl purge: deletes the job metadata that nobody needs any more, or says how much that would be. */
+/* settlectl purge: deletes the job metadata that nobody needs any more, or says how much that would
+ * be. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* settlectl report settlement: what was earned in some days, by creator, content or day, with a total. */
+/* settlectl report settlement: what was earned in some days, by creator, content or day, with a
+ * total. */
 #include <string.h>
 
 #include "cli/commands.h"
@@ -6,7 +7,8 @@
 #include "common/db/statement.h"
 #include "common/domain/money.h"
 
-/* The first column is what is grouped by, the second its name, the third a number of contents; three amounts follow. */
+/* The first column is what is grouped by, the second its name, the third a number of contents;
+ * three amounts follow. */
 static const char BY_CREATOR_SQL[] =
     "SELECT s.creator_id, m.username, s.contents, s.content_revenue, s.ad_revenue"
     " FROM (SELECT creator_id, COUNT(DISTINCT content_post_id) AS contents,"
@@ -60,7 +62,8 @@ static const struct output_column day_columns[] = {
     {"Total", "total", OUTPUT_MONEY},
 };
 
-/* A way to group: which of the query's first three columns its table shows, and under which name JSON has the rows. */
+/* A way to group: which of the query's first three columns its table shows, and under which name
+ * JSON has the rows. */
 static const struct grouping {
     const char *name, *rows_name, *sql;
     const struct output_column *columns;
@@ -148,7 +151,8 @@ static enum err read_request(int argc, char **argv, struct request *request, str
     return OK;
 }
 
-/* A line's amounts: content and advertisement, and their sum, which must fit like everything else. */
+/* A line's amounts: content and advertisement, and their sum, which must fit like everything else.
+ * */
 static enum err add_amounts(struct output *output, int64_t content_micros, int64_t ad_micros)
 {
     int64_t sum_micros = 0;

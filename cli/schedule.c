@@ -163,7 +163,8 @@ enum err schedule_midnights(const struct config *config, struct timetable **ret_
     return timetable_new(&options, ret_timetable, detail);
 }
 
-/* A day is over at the first midnight that has it behind it; no zone is further than a day from UTC. */
+/* A day is over at the first midnight that has it behind it; no zone is further than a day from
+ * UTC. */
 int64_t schedule_day_end(const struct timetable *midnights, struct civil day)
 {
     int64_t at_s = ((int64_t)civil_to_days(day) - 1) * DAY_S;

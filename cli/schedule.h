@@ -1,6 +1,7 @@
-/* The jobs' schedules as settlectl shows them: what the daemons have recorded (job_schedule), and the jobs of the
- * configuration that none has recorded yet. Instants are seconds since 1970-01-01 UTC by the database's clock. The caller
- * owns what it is given. One thread, that of the connection. */
+/* The jobs' schedules as settlectl shows them: what the daemons have recorded (job_schedule), and
+ * the jobs of the configuration that none has recorded yet. Instants are seconds since 1970-01-01
+ * UTC by the database's clock. The caller owns what it is given. One thread, that of the
+ * connection. */
 #ifndef CLI_SCHEDULE_H
 #define CLI_SCHEDULE_H
 

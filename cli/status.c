@@ -1,4 +1,5 @@
-/* settlectl status: what is settled, who is there to work, what runs, what ran last, what waits, and what needs attention. */
+/* settlectl status: what is settled, who is there to work, what runs, what ran last, what waits,
+ * and what needs attention. */
 #include "cli/commands.h"
 #include "cli/status_page.h"
 

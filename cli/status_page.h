@@ -1,5 +1,5 @@
-/* All that `settlectl status` shows, read at one moment and put into tables, and what of it needs attention. The caller
- * owns the page. One thread. */
+/* All that `settlectl status` shows, read at one moment and put into tables, and what of it needs
+ * attention. The caller owns the page. One thread. */
 #ifndef CLI_STATUS_PAGE_H
 #define CLI_STATUS_PAGE_H
 

@@ -1,5 +1,5 @@
-/* The part of the status page that is about what is to come: schedules, requests that are not done with, days that are not
- * settled and how far they lag behind. One thread. */
+/* The part of the status page that is about what is to come: schedules, requests that are not done
+ * with, days that are not settled and how far they lag behind. One thread. */
 #ifndef CLI_STATUS_WAITING_H
 #define CLI_STATUS_WAITING_H
 

@@ -1,5 +1,6 @@
-/* What every file may use: compiler attributes, the cleanup and error-propagation macros, assertions that stay on in
- * production, and a few helpers without state. It knows no job, no thread and no library but the C library. */
+/* What every file may use: compiler attributes, the cleanup and error-propagation macros,
+ * assertions that stay on in production, and a few helpers without state. It knows no job, no
+ * thread and no library but the C library. */
 #ifndef COMMON_BASE_H
 #define COMMON_BASE_H
 
@@ -25,24 +26,28 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A programmer's fault: says where, and aborts. Never for bad input, a full disk or a database's answer. */
+/* A programmer's fault: says where, and aborts. Never for bad input, a full disk or a database's
+ * answer. */
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))
 
 NORETURN void assert_failed(const char *condition, const char *file, int line, const char *func);
 
-/* Words about a failure for a person: what, where, what to do. It travels beside an `enum err`, owned by the caller. */
+/* Words about a failure for a person: what, where, what to do. It travels beside an `enum err`,
+ * owned by the caller. */
 struct detail {
     char text[1024];
 };
 
-/* Replaces the text (cut to fit) and returns `err`, so that a failing branch is one line. `detail` may be NULL. */
+/* Replaces the text (cut to fit) and returns `err`, so that a failing branch is one line. `detail`
+ * may be NULL. */
 enum err detail_set(struct detail *detail, enum err err, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Formats into a buffer of fixed size; true when all of it fitted. */
 bool text_format(char *buffer, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Cleanup functions for the C library's own kinds: each takes the address of the variable and accepts NULL in it. */
+/* Cleanup functions for the C library's own kinds: each takes the address of the variable and
+ * accepts NULL in it. */
 void free_pointer(void *address);
 void close_file(void *address);
 

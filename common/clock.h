@@ -1,5 +1,6 @@
-/* Time behind one seam: monotonic time for durations, wall time for what people read. Business rules never ask a clock:
- * they take dates as arguments, and leases are timed by the database. Tests replace the functions. */
+/* Time behind one seam: monotonic time for durations, wall time for what people read. Business
+ * rules never ask a clock: they take dates as arguments, and leases are timed by the database.
+ * Tests replace the functions. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 

@@ -1,6 +1,7 @@
-/* The configuration file: read with libconfig, checked as a whole, never half applied. Unknown keys, wrong types and
- * values out of range are refused with file and line. The result is plain data that is copied by value and frees
- * nothing; a running step keeps the copy that it started with. Any thread may call. */
+/* The configuration file: read with libconfig, checked as a whole, never half applied. Unknown
+ * keys, wrong types and values out of range are refused with file and line. The result is plain
+ * data that is copied by value and frees nothing; a running step keeps the copy that it started
+ * with. Any thread may call. */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
 
@@ -71,26 +72,27 @@ struct config {
 /* The values that hold where the file is silent. */
 void config_defaults(struct config *ret_config);
 
-/* Reads and checks a file. On failure ret_config is untouched and `detail` reads "FILE:LINE: what; what to do". ERR_CONFIG
- * for everything that the file's author can mend, ERR_MEMORY otherwise. */
+/* Reads and checks a file. On failure ret_config is untouched and `detail` reads "FILE:LINE: what;
+ * what to do". ERR_CONFIG for everything that the file's author can mend, ERR_MEMORY otherwise. */
 enum err config_load(const char *path, struct config *ret_config, struct detail *detail) MUST_CHECK;
 
 /* The same from text, for tests; `name` stands in messages where the path would. */
 enum err config_parse(const char *name, const char *text, struct config *ret_config,
                       struct detail *detail) MUST_CHECK;
 
-/* Chooses the file for both programs: `path` when given, else $SETTLEMENTD_CONFIG, else /etc/settlementd/settlementd.conf
- * when it exists, else the defaults. */
+/* Chooses the file for both programs: `path` when given, else $SETTLEMENTD_CONFIG, else
+ * /etc/settlementd/settlementd.conf when it exists, else the defaults. */
 enum err config_find(const char *path, struct config *ret_config, struct detail *detail) MUST_CHECK;
 
-/* Calls `visit` for each option in the order of the documentation: dotted name and default as it is written in a file.
- * The check that conf/settlementd.conf and docs/ name every option uses this. */
+/* Calls `visit` for each option in the order of the documentation: dotted name and default as it is
+ * written in a file. The check that conf/settlementd.conf and docs/ name every option uses this. */
 void config_each_option(void (*visit)(const char *name, const char *value, void *context),
                         void *context);
 
-/* Reads the database password: the file named by database.password_file (relative names below $CREDENTIALS_DIRECTORY
- * where systemd set one); else `database-password` there when it exists; else none (the empty text). One trailing newline
- * is removed. ERR_CONFIG with detail when a named file can't be read or does not fit. */
+/* Reads the database password: the file named by database.password_file (relative names below
+ * $CREDENTIALS_DIRECTORY where systemd set one); else `database-password` there when it exists;
+ * else none (the empty text). One trailing newline is removed. ERR_CONFIG with detail when a named
+ * file can't be read or does not fit. */
 enum err config_password(const struct config_database *database, char *ret_password, size_t size,
                          struct detail *detail) MUST_CHECK;
 

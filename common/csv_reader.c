@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libcsv is fed one line at a time and tells when a record is complete; only a quoted field makes a record go on in the
- * next line. That is how the bounds of a record are known: they are always bounds of lines. */
+/* libcsv is fed one line at a time and tells when a record is complete; only a quoted field makes a
+ * record go on in the next line. That is how the bounds of a record are known: they are always
+ * bounds of lines. */
 
 enum { WINDOW = 4 * CSV_RECORD };
 
@@ -120,7 +121,8 @@ static enum err look_ahead(struct csv_reader *reader)
     return fill(reader);
 }
 
-/* The length of the line that begins `from` bytes after `start`, its LF included; 0 when it has no end in sight. */
+/* The length of the line that begins `from` bytes after `start`, its LF included; 0 when it has no
+ * end in sight. */
 static size_t line_length(const struct csv_reader *reader, size_t from)
 {
     const char *begin = reader->window + reader->start + from;
@@ -168,8 +170,8 @@ static enum err pass_blank_lines(struct csv_reader *reader)
     }
 }
 
-/* Feeds one line to libcsv. For libcsv a carriage return ends a record as well, so the line is fed up to each of them,
- * and one that ends the record has to be followed by the line's end. */
+/* Feeds one line to libcsv. For libcsv a carriage return ends a record as well, so the line is fed
+ * up to each of them, and one that ends the record has to be followed by the line's end. */
 static const char *feed(struct csv_reader *reader, const char *line, size_t length)
 {
     struct csv_parser *parser = &reader->parser;
@@ -186,7 +188,8 @@ static const char *feed(struct csv_reader *reader, const char *line, size_t leng
     return csv_parse(parser, "\n", 1, on_field, on_record, reader) == 1 ? NULL : FAULT_QUOTE;
 }
 
-/* Reads the lines of one record that begins at `start`; gives its length, or what is wrong with it. */
+/* Reads the lines of one record that begins at `start`; gives its length, or what is wrong with it.
+ * */
 static const char *read_record(struct csv_reader *reader, size_t *ret_length, int64_t *ret_lines)
 {
     const char *begin = reader->window + reader->start;

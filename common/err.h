@@ -1,12 +1,13 @@
-/* Every error that a function here can return, declared once: its code, its class and a sentence for a person. What is
- * to be done about an error depends on its class alone; which code of the server it came from is known to common/db. */
+/* Every error that a function here can return, declared once: its code, its class and a sentence
+ * for a person. What is to be done about an error depends on its class alone; which code of the
+ * server it came from is known to common/db. */
 #ifndef COMMON_ERR_H
 #define COMMON_ERR_H
 
 /* CLASS_TRANSACTION  roll back and repeat the transaction: nobody's fault, it will pass
- * CLASS_CONNECTION   the connection is gone; the outcome of what was sent last is unknown until it is read back
- * CLASS_STOP         we were told to stop, or have lost what we held: leave without touching anything
- * CLASS_PERMANENT    repeating changes nothing: somebody has to look */
+ * CLASS_CONNECTION   the connection is gone; the outcome of what was sent last is unknown until it
+ * is read back CLASS_STOP         we were told to stop, or have lost what we held: leave without
+ * touching anything CLASS_PERMANENT    repeating changes nothing: somebody has to look */
 enum err_class { CLASS_OK, CLASS_TRANSACTION, CLASS_CONNECTION, CLASS_STOP, CLASS_PERMANENT };
 
 #define ERR_TABLE(X)                                                                               \
@@ -45,7 +46,8 @@ enum err {
 #undef ERR_CODE
 };
 
-/* The code's name ("ERR_DEADLOCK"), its class, its sentence. They never fail and never return NULL. */
+/* The code's name ("ERR_DEADLOCK"), its class, its sentence. They never fail and never return NULL.
+ * */
 const char *err_name(enum err err);
 const char *err_text(enum err err);
 enum err_class err_class(enum err err);

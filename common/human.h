@@ -1,4 +1,5 @@
-/* Numbers and times as people read them: the same in tables, progress lines and messages of both programs. Pure. */
+/* Numbers and times as people read them: the same in tables, progress lines and messages of both
+ * programs. Pure. */
 #ifndef COMMON_HUMAN_H
 #define COMMON_HUMAN_H
 

@@ -64,8 +64,8 @@ static const char NODES_SQL[] =
     " FROM node ORDER BY role, lease_until > NOW(6) DESC, started_at, node_id LIMIT ?";
 static const char ONE_SQL[] = EXECUTION_SELECT " WHERE e.JOB_EXECUTION_ID = ?";
 
-/* A manager's counters are written when its step ends, its workers' with every chunk: the larger of the two is what is
- * known now. They are never added up, or every row would count twice. */
+/* A manager's counters are written when its step ends, its workers' with every chunk: the larger of
+ * the two is what is known now. They are never added up, or every row would count twice. */
 static const char STEPS_SQL[] =
     "SELECT m.STEP_EXECUTION_ID, m.STEP_NAME, COALESCE(m.STATUS, ''), COALESCE(m.EXIT_CODE, ''),"
     " COALESCE(m.EXIT_MESSAGE, ''),"

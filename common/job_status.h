@@ -1,6 +1,7 @@
-/* Reads the job tables for people: executions, their steps and partitions, how far a running one is. It changes nothing
- * and takes no locks. Times are texts in UTC ("2026-07-02T00:10:03Z", empty when there is none yet); texts longer than
- * their field are cut. The caller owns what it is given; one thread, that of the connection. */
+/* Reads the job tables for people: executions, their steps and partitions, how far a running one
+ * is. It changes nothing and takes no locks. Times are texts in UTC ("2026-07-02T00:10:03Z", empty
+ * when there is none yet); texts longer than their field are cut. The caller owns what it is given;
+ * one thread, that of the connection. */
 #ifndef COMMON_JOB_STATUS_H
 #define COMMON_JOB_STATUS_H
 
@@ -72,7 +73,8 @@ struct job_detail {
     int partition_count;
 };
 
-/* How far the latest planned step of an execution is: rows by the plan's estimate, never more than planned. */
+/* How far the latest planned step of an execution is: rows by the plan's estimate, never more than
+ * planned. */
 struct job_progress {
     char step_name[JOB_STATUS_NAME]; /* empty: nothing is planned yet */
     int64_t done, planned;
@@ -80,7 +82,8 @@ struct job_progress {
     int percent;
 };
 
-/* The latest executions first, of one job or (NULL) of all. Fills at most `capacity` (up to JOB_STATUS_LIMIT). */
+/* The latest executions first, of one job or (NULL) of all. Fills at most `capacity` (up to
+ * JOB_STATUS_LIMIT). */
 enum err job_status_list(struct db *db, const char *job_name, struct job_execution *ret_executions,
                          int capacity, int *ret_count) MUST_CHECK;
 
@@ -100,16 +103,18 @@ enum err job_status_successes(struct db *db, struct job_execution *ret_execution
 enum err job_status_restarts(struct db *db, struct job_execution *ret_executions, int capacity,
                              int *ret_count) MUST_CHECK;
 
-/* Executions of our jobs (job_control) that FAILED, are the latest of their instance, and will not be started again unless somebody asks for it;
- * the latest first. */
+/* Executions of our jobs (job_control) that FAILED, are the latest of their instance, and will not
+ * be started again unless somebody asks for it; the latest first. */
 enum err job_status_failures(struct db *db, struct job_execution *ret_executions, int capacity,
                              int *ret_count) MUST_CHECK;
 
-/* Processes, daemons first, those that are alive before the others. Fills at most `capacity` (up to JOB_STATUS_NODES). */
+/* Processes, daemons first, those that are alive before the others. Fills at most `capacity` (up to
+ * JOB_STATUS_NODES). */
 enum err job_status_nodes(struct db *db, struct job_node *ret_nodes, int capacity,
                           int *ret_count) MUST_CHECK;
 
-/* One execution with all that belongs to it; ERR_NOT_FOUND. Free with job_detail_done, which accepts a zeroed one. */
+/* One execution with all that belongs to it; ERR_NOT_FOUND. Free with job_detail_done, which
+ * accepts a zeroed one. */
 enum err job_status_detail(struct db *db, int64_t execution_id,
                            struct job_detail *ret_detail) MUST_CHECK;
 void job_detail_done(struct job_detail *detail);

@@ -183,7 +183,8 @@ static void append_cut(char line[LINE_MAXIMUM], int width, const char *text)
     append(line, width, cut);
 }
 
-/* The bar takes what the words leave, within bounds; no bar where the total is not known or too little is left. */
+/* The bar takes what the words leave, within bounds; no bar where the total is not known or too
+ * little is left. */
 static void draw_bar(const struct progress *progress, int room, bool full,
                      char ret_bar[BAR_MAXIMUM + 3])
 {

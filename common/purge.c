@@ -5,8 +5,9 @@
 
 enum { PURGE_ATTEMPTS = 5 };
 
-/* Instances that may go. The last success of a job is looked up once for each job, backwards through the index on the
- * status. Asked without locks: a COMPLETED or ABANDONED instance never runs again, so what is found stays true. */
+/* Instances that may go. The last success of a job is looked up once for each job, backwards
+ * through the index on the status. Asked without locks: a COMPLETED or ABANDONED instance never
+ * runs again, so what is found stays true. */
 #define INSTANCES_THAT_MAY_GO                                                                       \
     " FROM job_control c JOIN BATCH_JOB_INSTANCE i ON i.JOB_NAME = c.job_name"                      \
     " JOIN BATCH_JOB_EXECUTION latest ON latest.JOB_EXECUTION_ID ="                                 \
@@ -29,7 +30,8 @@ static const char FIND_SQL[] =
     "   JOIN BATCH_JOB_EXECUTION x ON x.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID"
     "   WHERE x.JOB_INSTANCE_ID = i.JOB_INSTANCE_ID)" INSTANCES_THAT_MAY_GO
     " ORDER BY i.JOB_INSTANCE_ID LIMIT ?";
-/* Whoever purges at the same time begins with the same instance, and waits here instead of getting in the way. */
+/* Whoever purges at the same time begins with the same instance, and waits here instead of getting
+ * in the way. */
 static const char LOCK_SQL[] =
     "SELECT JOB_INSTANCE_ID FROM BATCH_JOB_INSTANCE WHERE JOB_INSTANCE_ID = ? FOR UPDATE";
 static const char COUNT_INSTANCES_SQL[] = "SELECT COUNT(*)" INSTANCES_THAT_MAY_GO;
@@ -41,7 +43,8 @@ static const char COUNT_STEPS_SQL[] =
     " JOIN BATCH_JOB_EXECUTION y ON y.JOB_EXECUTION_ID = z.JOB_EXECUTION_ID"
     " WHERE y.JOB_INSTANCE_ID IN (SELECT i.JOB_INSTANCE_ID" INSTANCES_THAT_MAY_GO ")";
 
-/* Children first: Spring Batch's tables have no cascade among each other. The side tables go by themselves. */
+/* Children first: Spring Batch's tables have no cascade among each other. The side tables go by
+ * themselves. */
 static const char DELETE_STEP_CONTEXTS_SQL[] =
     "DELETE c FROM BATCH_JOB_EXECUTION e"
     " JOIN BATCH_STEP_EXECUTION s ON s.JOB_EXECUTION_ID = e.JOB_EXECUTION_ID"
@@ -152,7 +155,8 @@ static enum err delete_others(struct db *db, int64_t days, struct batch *batch)
     return OK;
 }
 
-/* When the first instance is gone by now somebody else has taken this batch: the next one is looked for anew. */
+/* When the first instance is gone by now somebody else has taken this batch: the next one is looked
+ * for anew. */
 static enum err purge_in_transaction(struct db *db, void *context)
 {
     struct batch *batch = context;

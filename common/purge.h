@@ -13,7 +13,8 @@
 
 #include "common/db/connection.h"
 
-/* The schedule under which the daemon purges (job_schedule.job_name); it is no job, and settles nothing. */
+/* The schedule under which the daemon purges (job_schedule.job_name); it is no job, and settles
+ * nothing. */
 #define PURGE_SCHEDULE "purge"
 
 enum { PURGE_DAYS_MAX = 36500, PURGE_INSTANCES = 20, PURGE_STEPS = 10000, PURGE_ROWS = 500 };
@@ -23,9 +24,10 @@ struct purge_counts {
     int64_t requests, slots, nodes;
 };
 
-/* One transaction: at most PURGE_INSTANCES instances, fewer when they have more than PURGE_STEPS steps together; or, when
- * there is none left, at most PURGE_ROWS of each of the other kinds. What went is added to *counts. *ret_more: there may
- * be more to do. Of two processes at once each does a part. */
+/* One transaction: at most PURGE_INSTANCES instances, fewer when they have more than PURGE_STEPS
+ * steps together; or, when there is none left, at most PURGE_ROWS of each of the other kinds. What
+ * went is added to *counts. *ret_more: there may be more to do. Of two processes at once each does
+ * a part. */
 enum err purge_batch(struct db *db, int64_t days, struct purge_counts *counts,
                      bool *ret_more) MUST_CHECK;
 

@@ -1,7 +1,8 @@
-/* What people ask of the daemons, on its way through the database: a row of job_request for each request. Here is the
- * side that asks: write one, look what became of it, take it back while nobody has answered. The daemons' side, which
- * accepts and answers, is not here. Texts that are read are cut to their field; times are texts in UTC
- * ("2026-07-02T00:10:03Z", empty when there is none). One thread, that of the connection. */
+/* What people ask of the daemons, on its way through the database: a row of job_request for each
+ * request. Here is the side that asks: write one, look what became of it, take it back while nobody
+ * has answered. The daemons' side, which accepts and answers, is not here. Texts that are read are
+ * cut to their field; times are texts in UTC ("2026-07-02T00:10:03Z", empty when there is none).
+ * One thread, that of the connection. */
 #ifndef COMMON_REQUEST_H
 #define COMMON_REQUEST_H
 
@@ -28,8 +29,8 @@ enum request_command {
     REQUEST_RESUME
 };
 
-/* PENDING until a daemon answers; ACCEPTED while it is being worked off; the others are ends. WITHDRAWN: whoever asked
- * took it back. */
+/* PENDING until a daemon answers; ACCEPTED while it is being worked off; the others are ends.
+ * WITHDRAWN: whoever asked took it back. */
 enum request_status {
     REQUEST_PENDING,
     REQUEST_ACCEPTED,
@@ -41,8 +42,8 @@ enum request_status {
     REQUEST_WITHDRAWN
 };
 
-/* What is asked, by whom, and why. What a command does not take is NULL or 0; `job_name` is "" where the command is
- * about an execution. */
+/* What is asked, by whom, and why. What a command does not take is NULL or 0; `job_name` is ""
+ * where the command is about an execution. */
 struct request_order {
     enum request_command command;
     const char *job_name;
@@ -67,7 +68,8 @@ struct request {
     int64_t days_done;
 };
 
-/* A daemon that has renewed its lease in time; `alive` counts all, the others are of the one that started last. */
+/* A daemon that has renewed its lease in time; `alive` counts all, the others are of the one that
+ * started last. */
 struct request_daemon {
     int64_t alive;
     char host[256];
@@ -88,11 +90,13 @@ enum err request_write(struct db *db, const struct request_order *order,
 /* ERR_NOT_FOUND when there is no such row (any more). */
 enum err request_read(struct db *db, int64_t id, struct request *ret_request) MUST_CHECK;
 
-/* Takes a request back, with a sentence that says why. False when it is not PENDING any more: a daemon was quicker. */
+/* Takes a request back, with a sentence that says why. False when it is not PENDING any more: a
+ * daemon was quicker. */
 enum err request_withdraw(struct db *db, int64_t id, const char *why,
                           bool *ret_withdrawn) MUST_CHECK;
 
-/* Requests that have not ended, the oldest first. Fills at most `capacity` (up to REQUEST_LIMIT). */
+/* Requests that have not ended, the oldest first. Fills at most `capacity` (up to REQUEST_LIMIT).
+ * */
 enum err request_list_open(struct db *db, struct request *ret_requests, int capacity,
                            int *ret_count) MUST_CHECK;
 

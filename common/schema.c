@@ -161,8 +161,8 @@ static enum err compare(struct db *db, struct migration_list *list, struct detai
     }
 }
 
-/* Cuts the next statement out of the text: it ends with a semicolon at the end of a line. Lines of comment and blank lines
- * before it are passed over. NULL at the end of the text. */
+/* Cuts the next statement out of the text: it ends with a semicolon at the end of a line. Lines of
+ * comment and blank lines before it are passed over. NULL at the end of the text. */
 static char *next_statement(char **rest)
 {
     char *start = *rest;

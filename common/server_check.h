@@ -1,5 +1,5 @@
-/* Settings of the server that no session can set and without which an acknowledged commit can be lost. Checked at start;
- * both programs refuse to handle money on such a server. */
+/* Settings of the server that no session can set and without which an acknowledged commit can be
+ * lost. Checked at start; both programs refuse to handle money on such a server. */
 #ifndef COMMON_SERVER_CHECK_H
 #define COMMON_SERVER_CHECK_H
 

@@ -1,7 +1,8 @@
-/* When a job is due: its cron expression in its time zone, and the business days that a slot is about. What the scheduler
- * and settlectl use; the rules are those of common/schedule/slot.h. Instants are seconds since 1970-01-01 UTC, of the years
- * 1000 to 9999. A timetable never changes and may be asked by any number of threads; zones are read from the system's files
- * when it is made, so that newer ones need a new timetable. */
+/* When a job is due: its cron expression in its time zone, and the business days that a slot is
+ * about. What the scheduler and settlectl use; the rules are those of common/schedule/slot.h.
+ * Instants are seconds since 1970-01-01 UTC, of the years 1000 to 9999. A timetable never changes
+ * and may be asked by any number of threads; zones are read from the system's files when it is
+ * made, so that newer ones need a new timetable. */
 #ifndef COMMON_TIMETABLE_H
 #define COMMON_TIMETABLE_H
 
@@ -16,7 +17,8 @@ struct timetable_options {
     const char *business_zone; /* whose calendar makes the business day */
 };
 
-/* ERR_INVALID when the expression or a zone is not understood, ERR_IO when a zone's file cannot be read, ERR_MEMORY. */
+/* ERR_INVALID when the expression or a zone is not understood, ERR_IO when a zone's file cannot be
+ * read, ERR_MEMORY. */
 enum err timetable_new(const struct timetable_options *options, struct timetable **ret_timetable,
                        struct detail *detail) MUST_CHECK;
 /* The same with the zones of another folder than the system's. */

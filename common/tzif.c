@@ -18,7 +18,8 @@ struct counts {
     uint32_t ut_flags, standard_flags, leaps, transitions, types, letters;
 };
 
-/* One of the two blocks of a file: its counts, where its data begin, and how wide a time is in it. */
+/* One of the two blocks of a file: its counts, where its data begin, and how wide a time is in it.
+ * */
 struct block {
     struct counts counts;
     const unsigned char *data;
@@ -130,7 +131,8 @@ static void close_descriptor(const int *file)
     if (*file >= 0) close(*file);
 }
 
-/* 0 when the file is read, else an errno. A file of exactly the buffer's size is taken for too long. */
+/* 0 when the file is read, else an errno. A file of exactly the buffer's size is taken for too
+ * long. */
 static int read_file(const char *path, unsigned char *buffer, size_t size, size_t *ret_length)
 {
     CLEANUP(close_descriptor) int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

@@ -4,8 +4,8 @@
 
 #include "common/base.h"
 
-/* Bytes of the well-formed UTF-8 character at the start of `text`; 0 at its end, and when there is none there, or a
- * control character (C0, DEL, C1), which terminals obey and lines end with. */
+/* Bytes of the well-formed UTF-8 character at the start of `text`; 0 at its end, and when there is
+ * none there, or a control character (C0, DEL, C1), which terminals obey and lines end with. */
 size_t utf8_printable(const char *text);
 
 #endif

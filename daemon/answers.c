@@ -12,7 +12,8 @@
 
 static const char PENDING_SQL[] =
     "SELECT request_id FROM job_request WHERE status = 'PENDING' ORDER BY request_id LIMIT 16";
-/* What was done before this can be done again, so that whoever matches the row answers, and a crash before it costs nothing. */
+/* What was done before this can be done again, so that whoever matches the row answers, and a crash
+ * before it costs nothing. */
 static const char ANSWER_SQL[] =
     "UPDATE job_request SET status = ?, answer = ?, job_name = ?, date_from = NULLIF(?, ''),"
     " date_to = NULLIF(?, ''), last_execution_id = NULLIF(?, 0), node_id = ?, answered_at = NOW(6),"
@@ -58,7 +59,8 @@ static enum err no_such_job(struct answerer *answerer)
 
 /* ---- RUN, BACKFILL ---- */
 
-/* A day that cannot be run is refused at once where nothing that comes before it could change that. */
+/* A day that cannot be run is refused at once where nothing that comes before it could change that.
+ * */
 static enum err answer_day(struct answerer *answerer, const struct work *work)
 {
     const char *date = answerer->request.date_from;
@@ -121,7 +123,8 @@ static enum err answer_days(struct answerer *answerer)
 
 /* ---- STOP, RESTART, ABANDON ---- */
 
-/* What has ended can be stopped as well, where it would go on by itself: as a restart, or as the next day of a request. */
+/* What has ended can be stopped as well, where it would go on by itself: as a restart, or as the
+ * next day of a request. */
 static enum err answer_stop_of_ended(struct answerer *answerer, const struct past_execution *past)
 {
     struct db *db = answerer->context->db;

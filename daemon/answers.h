@@ -1,5 +1,6 @@
-/* Requests that nobody has answered yet (job_request, PENDING): each is accepted, refused or carried out at once, in one
- * transaction, so that of several daemons one answers. The coordinator's thread calls. */
+/* Requests that nobody has answered yet (job_request, PENDING): each is accepted, refused or
+ * carried out at once, in one transaction, so that of several daemons one answers. The
+ * coordinator's thread calls. */
 #ifndef DAEMON_ANSWERS_H
 #define DAEMON_ANSWERS_H
 

@@ -1,5 +1,6 @@
-/* One execution of the daemon's, on a thread of its own with connections of its own, so that the coordinator goes on with its
- * turns meanwhile. The coordinator starts it, looks whether it has ended, and frees it; nobody else touches it. */
+/* One execution of the daemon's, on a thread of its own with connections of its own, so that the
+ * coordinator goes on with its turns meanwhile. The coordinator starts it, looks whether it has
+ * ended, and frees it; nobody else touches it. */
 #ifndef DAEMON_CONDUCTOR_H
 #define DAEMON_CONDUCTOR_H
 

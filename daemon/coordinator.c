@@ -169,7 +169,8 @@ static bool reach_database(struct coordinator *coordinator)
 
 /* ---- a turn ---- */
 
-/* What fails in one part of a turn must not keep the other parts from theirs; but without a connection there is no turn. */
+/* What fails in one part of a turn must not keep the other parts from theirs; but without a
+ * connection there is no turn. */
 static enum err tolerate(struct coordinator *coordinator, enum err err)
 {
     static const char event[] = "turn-failed";

@@ -31,9 +31,9 @@ static void remember_said(struct loop *loop, const struct notify_message *messag
     loop->said_at_ms = now_ms;
 }
 
-/* Tells the manager what it does not know yet. A change of state takes the status line along; a status line alone keeps
- * its distance from the one before, but for the last one. What cannot be said now is said by the timer, in its latest
- * form. */
+/* Tells the manager what it does not know yet. A change of state takes the status line along; a
+ * status line alone keeps its distance from the one before, but for the last one. What cannot be
+ * said now is said by the timer, in its latest form. */
 static void say(struct loop *loop)
 {
     int64_t now_ms = (int64_t)uv_now(&loop->uv);
@@ -112,8 +112,8 @@ static void on_extend(uv_timer_t *timer)
     if (notify_send(&loop->notify, &message)) loop->extended_turns = turns;
 }
 
-/* Starting and stopping may take as long as they advance: a database that is away, a chunk that is large. The first
- * extension comes at once: the manager's own patience may be short. */
+/* Starting and stopping may take as long as they advance: a database that is away, a chunk that is
+ * large. The first extension comes at once: the manager's own patience may be short. */
 static void begin_extending(struct loop *loop)
 {
     uint64_t period_ms = (uint64_t)loop->options.pace.extend_ms;
@@ -121,8 +121,8 @@ static void begin_extending(struct loop *loop)
     if (notify_wanted(&loop->notify)) uv_timer_start(&loop->extend, on_extend, 0, period_ms);
 }
 
-/* At half of the manager's interval. When the coordinator has not advanced by then it is looked at more often, so that
- * it has nearly the whole interval, and not only half of it. */
+/* At half of the manager's interval. When the coordinator has not advanced by then it is looked at
+ * more often, so that it has nearly the whole interval, and not only half of it. */
 static void on_watchdog(uv_timer_t *timer)
 {
     struct loop *loop = timer->data;

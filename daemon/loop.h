@@ -1,6 +1,7 @@
-/* The daemon's loop thread: signals, and what the service manager hears (ready, reloading, stopping, status, watchdog).
- * It never runs SQL, never writes a log line, and never blocks; what it knows it copies from the mailbox, and it wakes
- * only when a signal or a changed report comes, or a manager wants to be fed. */
+/* The daemon's loop thread: signals, and what the service manager hears (ready, reloading,
+ * stopping, status, watchdog). It never runs SQL, never writes a log line, and never blocks; what
+ * it knows it copies from the mailbox, and it wakes only when a signal or a changed report comes,
+ * or a manager wants to be fed. */
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
 
@@ -48,8 +49,9 @@ struct loop {
     int64_t said_at_ms;
 };
 
-/* Prepares the loop, takes the signals over and listens to the mailbox; ERR_MEMORY when libuv cannot. SIGTERM and
- * SIGINT: drain, then abort. SIGHUP: reload. SIGPIPE and SIGUSR1 are ignored. */
+/* Prepares the loop, takes the signals over and listens to the mailbox; ERR_MEMORY when libuv
+ * cannot. SIGTERM and SIGINT: drain, then abort. SIGHUP: reload. SIGPIPE and SIGUSR1 are ignored.
+ * */
 enum err loop_init(struct loop *loop, const struct loop_options *options) MUST_CHECK;
 
 /* Turns until the report says MAILBOX_DONE; then closes everything, with nothing left open. */

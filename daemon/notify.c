@@ -19,7 +19,8 @@ static const char *const states[] = {
     [NOTIFY_STOPPING] = "STOPPING=1\n",
 };
 
-/* The manager drops a status that is not UTF-8 as a whole, and takes what follows a newline for a message of its own. */
+/* The manager drops a status that is not UTF-8 as a whole, and takes what follows a newline for a
+ * message of its own. */
 static void clean(const char *text, char *ret_clean, size_t size)
 {
     size_t used = 0;

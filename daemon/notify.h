@@ -1,6 +1,7 @@
-/* What the service manager hears of the daemon: datagrams to the socket that $NOTIFY_SOCKET names, as sd_notify(3)
- * describes them. Never blocks: libsystemd's own sd_notify waits while the manager's queue is full, which would stop
- * the loop, and with it the watchdog. Without $NOTIFY_SOCKET nothing is sent. One thread. */
+/* What the service manager hears of the daemon: datagrams to the socket that $NOTIFY_SOCKET names,
+ * as sd_notify(3) describes them. Never blocks: libsystemd's own sd_notify waits while the
+ * manager's queue is full, which would stop the loop, and with it the watchdog. Without
+ * $NOTIFY_SOCKET nothing is sent. One thread. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 
@@ -31,11 +32,12 @@ void notify_open(struct notify *ret_notify);
 void notify_close(struct notify *notify);
 bool notify_wanted(const struct notify *notify);
 
-/* One datagram for all of the message; false when it could not be handed over now and should be tried again. */
+/* One datagram for all of the message; false when it could not be handed over now and should be
+ * tried again. */
 bool notify_send(const struct notify *notify, const struct notify_message *message);
 
-/* How often the manager wants a sign of life, in microseconds ($WATCHDOG_USEC, when $WATCHDOG_PID is this process); 0:
- * never. */
+/* How often the manager wants a sign of life, in microseconds ($WATCHDOG_USEC, when $WATCHDOG_PID
+ * is this process); 0: never. */
 int64_t notify_watchdog_us(void);
 
 /* The lines of a datagram; the length, 0 when the message says nothing. */

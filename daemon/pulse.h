@@ -1,5 +1,5 @@
-/* One statement that says whether there is anything to do, and what time it is: all that an idle daemon asks of the database in
- * a turn. */
+/* One statement that says whether there is anything to do, and what time it is: all that an idle
+ * daemon asks of the database in a turn. */
 #ifndef DAEMON_PULSE_H
 #define DAEMON_PULSE_H
 

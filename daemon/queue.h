@@ -1,5 +1,6 @@
-/* Accepted requests: those of table job_request that a daemon has taken on and works off, one after the other for each job.
- * What follows is a statement or two each; the coordinator's thread calls. */
+/* Accepted requests: those of table job_request that a daemon has taken on and works off, one after
+ * the other for each job. What follows is a statement or two each; the coordinator's thread calls.
+ * */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
 
@@ -24,11 +25,13 @@ enum err queue_adopt(struct db *db, const char *node_id) MUST_CHECK;
 enum err queue_first(struct db *db, const char *node_id, const char *job,
                      struct queued_request *ret_request) MUST_CHECK;
 
-/* The request is at that day and has led to that execution (0: none yet). `answer` says what it is doing. */
+/* The request is at that day and has led to that execution (0: none yet). `answer` says what it is
+ * doing. */
 enum err queue_move(struct db *db, const struct queued_request *request, int64_t execution_id,
                     const char *answer) MUST_CHECK;
 
-/* The day that it is at is done: goes on to the next. *ret_over is true after the last; then it has to be ended. */
+/* The day that it is at is done: goes on to the next. *ret_over is true after the last; then it has
+ * to be ended. */
 enum err queue_next_day(struct db *db, struct queued_request *request, int64_t execution_id,
                         bool *ret_over) MUST_CHECK;
 

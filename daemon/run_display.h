@@ -1,5 +1,5 @@
-/* The libuv loop while a job runs in the foreground: signals and the progress display. It never runs SQL and never waits
- * for the engine; what it knows it copies from the control's board. */
+/* The libuv loop while a job runs in the foreground: signals and the progress display. It never
+ * runs SQL and never waits for the engine; what it knows it copies from the control's board. */
 #ifndef DAEMON_RUN_DISPLAY_H
 #define DAEMON_RUN_DISPLAY_H
 

@@ -63,8 +63,9 @@ static void say_waiting(struct foreground *run)
     control_wait_for(&run->runner.control, text);
 }
 
-/* Launches; while a process that is alive has the job, or an import holds launches, waits for it. Its lock being free says sooner than its lease that it is
- * gone: when it is so at two looks in a row it is believed, which the epochs make safe. */
+/* Launches; while a process that is alive has the job, or an import holds launches, waits for it.
+ * Its lock being free says sooner than its lease that it is gone: when it is so at two looks in a
+ * row it is believed, which the epochs make safe. */
 static enum err launch_or_wait(struct foreground *run)
 {
     struct runner *runner = &run->runner;

@@ -12,8 +12,9 @@ struct run_once_options {
     bool quiet;       /* no progress */
 };
 
-/* Runs it, prints progress on stderr and the summary on stdout. Gives the exit code of the process: 0 done or closed before, 1
- * failed, refused or stopped, 78 when the configuration names files that cannot be used. */
+/* Runs it, prints progress on stderr and the summary on stdout. Gives the exit code of the process:
+ * 0 done or closed before, 1 failed, refused or stopped, 78 when the configuration names files that
+ * cannot be used. */
 int run_once(const struct run_once_options *options);
 
 #endif

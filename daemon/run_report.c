@@ -14,7 +14,8 @@ static const char MONEY_SQL[] =
     " COUNT(DISTINCT creator_id) FROM settlement WHERE settlement_date = ?";
 static const char PARKED_SQL[] = "SELECT COUNT(*) FROM parked_content WHERE settlement_date = ?";
 static const char LATE_SQL[] = "SELECT late_contents FROM day_close WHERE business_date = ?";
-/* Days before the frontier that have logs and were never settled: their logs came after later days were closed. */
+/* Days before the frontier that have logs and were never settled: their logs came after later days
+ * were closed. */
 static const char LATE_DAYS_SQL[] =
     "SELECT CAST(watched_date AS CHAR) FROM (SELECT DISTINCT watched_date"
     " FROM member_content_watch_log WHERE watched_date < ?"

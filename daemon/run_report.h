@@ -5,7 +5,8 @@
 #include "daemon/engine/execution.h"
 #include "daemon/run_once.h"
 
-/* Prints on stdout. The day's totals are shown when the execution is COMPLETED, and what arrived late. */
+/* Prints on stdout. The day's totals are shown when the execution is COMPLETED, and what arrived
+ * late. */
 void run_report_print(struct db *db, const struct run_once_options *options,
                       const struct execution_result *result);
 

@@ -1,6 +1,7 @@
-/* What one execution needs while it runs: the coordinator's connection, the worker pool with its connections, the control. The
- * same for a run in the foreground and for one of the daemon's. One thread connects, launches, runs and frees; runner_stop
- * and runner_cut may be called by any other. */
+/* What one execution needs while it runs: the coordinator's connection, the worker pool with its
+ * connections, the control. The same for a run in the foreground and for one of the daemon's. One
+ * thread connects, launches, runs and frees; runner_stop and runner_cut may be called by any other.
+ * */
 #ifndef DAEMON_RUNNER_H
 #define DAEMON_RUNNER_H
 
@@ -28,8 +29,8 @@ struct runner {
     struct execution_result result;
 };
 
-/* What every session of a run is limited to: it must not hold rows for longer than the lease of its process, nor wait longer
- * than half of it for somebody else's. */
+/* What every session of a run is limited to: it must not hold rows for longer than the lease of its
+ * process, nor wait longer than half of it for somebody else's. */
 void runner_session_limits(const struct config *config, struct db_options *options);
 
 /* retry.restart_… as the engine wants it. */

@@ -1,5 +1,5 @@
-/* What has to be true of a database before anything is run on it: the server's settings are durable, and the schema is
- * exactly the one of this version. */
+/* What has to be true of a database before anything is run on it: the server's settings are
+ * durable, and the schema is exactly the one of this version. */
 #ifndef DAEMON_STARTUP_H
 #define DAEMON_STARTUP_H
 

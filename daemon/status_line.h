@@ -1,4 +1,5 @@
-/* The line that says what the daemon is doing: for the service manager and for `settlectl status`. */
+/* The line that says what the daemon is doing: for the service manager and for `settlectl status`.
+ * */
 #ifndef DAEMON_STATUS_LINE_H
 #define DAEMON_STATUS_LINE_H
 
@@ -12,9 +13,9 @@ struct status_line {
     const char *away; /* why the database cannot be reached; empty: it can */
 };
 
-/* Writes "daemon idle", "daemon waiting", or "daemon running daily-settlement 2026-07-01 (execution 34): settlement 43 %; ...": why a
- * configuration was not taken over or the database is away comes first, what jobs wait for and their latest errors follow.
- * Cut to fit. */
+/* Writes "daemon idle", "daemon waiting", or "daemon running daily-settlement 2026-07-01 (execution
+ * 34): settlement 43 %; ...": why a configuration was not taken over or the database is away comes
+ * first, what jobs wait for and their latest errors follow. Cut to fit. */
 void status_line_write(const struct status_line *status, char *ret_line, size_t size);
 
 #endif

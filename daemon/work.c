@@ -373,8 +373,8 @@ static enum err is_paused(const struct work *work, const struct work_context *co
 
 /* ---- the turn ---- */
 
-/* People come before slots, and what was begun before both; a job that is paused or disabled begins only what it is asked
- * for. */
+/* People come before slots, and what was begun before both; a job that is paused or disabled begins
+ * only what it is asked for. */
 static enum err choose(struct work *work, const struct work_context *context)
 {
     bool paused = false, more = false;
@@ -384,7 +384,8 @@ static enum err choose(struct work *work, const struct work_context *context)
     if (more || work->conductor != NULL) return OK;
     TRY(is_paused(work, context, &paused));
     if (!paused) TRY(start_slot(work, context));
-    /* Nothing to begin: what changes that comes as a request, a slot, a restart or an end, and is looked at then. */
+    /* Nothing to begin: what changes that comes as a request, a slot, a restart or an end, and is
+     * looked at then. */
     if (work->conductor == NULL && work->look_again_us == 0 && !context->accepted)
         look_again_in(work, BLOCKED_MS);
     return OK;

@@ -1,7 +1,8 @@
-/* What is to be run next for a job, and the execution that runs. A job never overlaps itself: there is at most one conductor
- * for each. In this order: what is due for a restart, what people asked for, the days that open slots want. Every decision is
- * made again from the tables in each turn, so that nothing is lost with the process; launch() has the last word. The
- * coordinator's thread calls. */
+/* What is to be run next for a job, and the execution that runs. A job never overlaps itself: there
+ * is at most one conductor for each. In this order: what is due for a restart, what people asked
+ * for, the days that open slots want. Every decision is made again from the tables in each turn, so
+ * that nothing is lost with the process; launch() has the last word. The coordinator's thread
+ * calls. */
 #ifndef DAEMON_WORK_H
 #define DAEMON_WORK_H
 
@@ -34,11 +35,13 @@ struct work {
 /* One turn: takes the end of an execution in, and starts the next. */
 enum err work_turn(struct work *work, const struct work_context *context) MUST_CHECK;
 
-/* While the daemon stops: stops the execution that runs, and takes its end in. *ret_running: it has not ended yet. */
+/* While the daemon stops: stops the execution that runs, and takes its end in. *ret_running: it has
+ * not ended yet. */
 void work_drain(struct work *work, const struct work_context *context, enum stop stop,
                 bool *ret_running);
 
-/* True while an execution runs, here or elsewhere, or requests wait: a new request has to wait as well. */
+/* True while an execution runs, here or elsewhere, or requests wait: a new request has to wait as
+ * well. */
 enum err work_is_busy(const struct work *work, const struct work_context *context,
                       bool *ret_busy) MUST_CHECK;
 

@@ -9,7 +9,8 @@
 #include "common/clock.h"
 #include "common/db/internal.h"
 
-/* Debian's bundle of the authorities; libmariadb 3.3 verifies against nothing unless it is told what. */
+/* Debian's bundle of the authorities; libmariadb 3.3 verifies against nothing unless it is told
+ * what. */
 static const char SYSTEM_AUTHORITIES[] = "/etc/ssl/certs/ca-certificates.crt";
 
 static const char SESSION_SQL[] =
@@ -62,8 +63,8 @@ static const char *or_null(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-/* TLS is demanded wherever the bytes leave the machine, and fails closed: certificate and host name are verified unless
- * the configuration says otherwise. */
+/* TLS is demanded wherever the bytes leave the machine, and fails closed: certificate and host name
+ * are verified unless the configuration says otherwise. */
 static void set_tls(MYSQL *mysql, const struct config_tls *tls)
 {
     my_bool on = 1;
@@ -140,8 +141,9 @@ static enum err ask_number(struct db *db, const char *sql, uint64_t *ret_number)
     return OK;
 }
 
-/* A named lock that nobody else asks for, held as long as the session lives: by it the session is found again. Its number would not
- * do, since a server that was started anew gives it to a stranger. */
+/* A named lock that nobody else asks for, held as long as the session lives: by it the session is
+ * found again. Its number would not do, since a server that was started anew gives it to a
+ * stranger. */
 static enum err mark_session(struct db *db)
 {
     char sql[96];
@@ -239,7 +241,8 @@ void db_cleanup(struct db **db)
 
 enum err db_reconnect(struct db *db)
 {
-    /* When this fails half way, the next call still ends the session that had work, not the one that was made in between. */
+    /* When this fails half way, the next call still ends the session that had work, not the one
+     * that was made in between. */
     if (db->left_mark[0] == '\0') memcpy(db->left_mark, db->mark, sizeof(db->left_mark));
     disconnect(db);
     TRY(connect_now(db));
@@ -273,7 +276,8 @@ uint64_t db_session_id(const struct db *db)
     return db->session_id;
 }
 
-/* KILL takes no parameters in a prepared statement; the number is ours. 1094: there is no such session any more. */
+/* KILL takes no parameters in a prepared statement; the number is ours. 1094: there is no such
+ * session any more. */
 static enum err kill_session(struct db *db, const char *what, uint64_t session_id)
 {
     char sql[64];

@@ -1,6 +1,7 @@
-/* A connection to MariaDB. It has one owner: only the thread that holds it may call, except db_shut_down. Every session
- * sets what it needs itself (UTC, strict sql_mode, READ COMMITTED, timeouts) and reads no option files. Statements made
- * on it survive db_reconnect: they are prepared anew when used next. */
+/* A connection to MariaDB. It has one owner: only the thread that holds it may call, except
+ * db_shut_down. Every session sets what it needs itself (UTC, strict sql_mode, READ COMMITTED,
+ * timeouts) and reads no option files. Statements made on it survive db_reconnect: they are
+ * prepared anew when used next. */
 #ifndef COMMON_DB_CONNECTION_H
 #define COMMON_DB_CONNECTION_H
 
@@ -22,15 +23,16 @@ struct db_options {
 enum err db_options_init(const struct config *config, struct db_options *ret_options,
                          struct detail *detail) MUST_CHECK;
 
-/* Connects. `options` is copied. ERR_UNREACHABLE or ERR_ACCESS with the server's words in `detail`; ret_db is untouched
- * then. Free with db_free (accepts NULL), or CLEANUP(db_cleanup). */
+/* Connects. `options` is copied. ERR_UNREACHABLE or ERR_ACCESS with the server's words in `detail`;
+ * ret_db is untouched then. Free with db_free (accepts NULL), or CLEANUP(db_cleanup). */
 enum err db_open(const struct db_options *options, struct db **ret_db,
                  struct detail *detail) MUST_CHECK;
 void db_free(struct db *db);
 void db_cleanup(struct db **db);
 
-/* Drops the connection and makes a new one with the same options. The old session is ended on the server as well, if it is
- * still there, so that its transaction is rolled back; that may take the server a moment, in which a locking read waits. */
+/* Drops the connection and makes a new one with the same options. The old session is ended on the
+ * server as well, if it is still there, so that its transaction is rolled back; that may take the
+ * server a moment, in which a locking read waits. */
 enum err db_reconnect(struct db *db) MUST_CHECK;
 
 /* Runs one statement without parameters; a result is read and dropped. */
@@ -39,31 +41,35 @@ enum err db_execute(struct db *db, const char *sql) MUST_CHECK;
 /* Rows matched by the last statement (CLIENT_FOUND_ROWS: matched, also where nothing changed). */
 int64_t db_affected(const struct db *db);
 
-/* The number that the server knows this session by; it stays readable after the connection was lost. */
+/* The number that the server knows this session by; it stays readable after the connection was
+ * lost. */
 uint64_t db_session_id(const struct db *db);
 
-/* Ends another session of the same user, so that its transaction is rolled back; one that is gone already is no error. */
+/* Ends another session of the same user, so that its transaction is rolled back; one that is gone
+ * already is no error. */
 enum err db_end_session(struct db *db, uint64_t session_id) MUST_CHECK;
 /* Cancels the statement that another session is running, if it is running one. */
 enum err db_cancel_statement(struct db *db, uint64_t session_id) MUST_CHECK;
 
-/* True when the server has said something unasked or closed the connection: an idle session that was ended, or whose server
- * stopped. Costs no statement. */
+/* True when the server has said something unasked or closed the connection: an idle session that
+ * was ended, or whose server stopped. Costs no statement. */
 bool db_is_disturbed(const struct db *db);
 
-/* Closes the socket below a connection that another thread is waiting on; that thread gets ERR_LOST. Any thread. */
+/* Closes the socket below a connection that another thread is waiting on; that thread gets
+ * ERR_LOST. Any thread. */
 void db_shut_down(struct db *db);
 
-/* The words and the server's number for the last failure on this connection. Numbers are for messages and counters; what
- * to do follows from err_class(). */
+/* The words and the server's number for the last failure on this connection. Numbers are for
+ * messages and counters; what to do follows from err_class(). */
 const char *db_message(const struct db *db);
 unsigned db_error_number(const struct db *db);
 
 /* The server's version text, "10.11.19-MariaDB-...". */
 const char *db_server_version(const struct db *db);
 
-/* How many statements were sent on this connection, and how many microseconds were spent in those that were sent while
- * `metadata` was on: the engine's own bookkeeping, as opposed to the job's work. */
+/* How many statements were sent on this connection, and how many microseconds were spent in those
+ * that were sent while `metadata` was on: the engine's own bookkeeping, as opposed to the job's
+ * work. */
 struct db_usage {
     int64_t statements, metadata_statements, commits;
     int64_t metadata_us;

@@ -1,5 +1,6 @@
-/* The only place that knows error numbers. The classes follow what each error leaves behind: after 1213 and 1020 the
- * transaction is gone, after 1205 only the statement is, so that all three are answered with a rollback. */
+/* The only place that knows error numbers. The classes follow what each error leaves behind: after
+ * 1213 and 1020 the transaction is gone, after 1205 only the statement is, so that all three are
+ * answered with a rollback. */
 #include <errmsg.h>
 #include <mysqld_error.h>
 

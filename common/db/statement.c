@@ -9,7 +9,8 @@
 #include "common/db/internal.h"
 #include "common/domain/civil.h"
 
-/* Ten integers a row make some 700 KiB of so many rows: below the smallest max_allowed_packet in use, 1 MiB. */
+/* Ten integers a row make some 700 KiB of so many rows: below the smallest max_allowed_packet in
+ * use, 1 MiB. */
 enum { FIRST_TEXT_BYTES = 64, ROWS_IN_PACKET = 8192 };
 
 /* What a parameter points to: one value, or what array binding needs for a value in every row. */
@@ -356,8 +357,9 @@ int64_t statement_rows(const struct statement *statement)
     return (int64_t)mysql_stmt_num_rows(statement->handle);
 }
 
-/* A text longer than its buffer: makes the buffer longer, for this row and all that follow. The new buffer is bound when the
- * row is done with: binding makes libmariadb forget the row (and set all lengths to 0 in 3.3.19). */
+/* A text longer than its buffer: makes the buffer longer, for this row and all that follow. The new
+ * buffer is bound when the row is done with: binding makes libmariadb forget the row (and set all
+ * lengths to 0 in 3.3.19). */
 static enum err refetch_text(struct statement *statement, int index)
 {
     struct result_column *column = &statement->columns[index];

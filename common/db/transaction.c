@@ -15,7 +15,8 @@ enum err db_begin(struct db *db)
     return OK;
 }
 
-/* A server that rolled back by itself answers COMMIT with OK all the same, so its own flag is asked first. */
+/* A server that rolled back by itself answers COMMIT with OK all the same, so its own flag is asked
+ * first. */
 static bool server_has_transaction(struct db *db)
 {
     unsigned status = 0;

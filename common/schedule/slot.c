@@ -8,8 +8,8 @@
 #define FIRST_S INT64_C(-30610137600)
 #define END_S INT64_C(253402214400)
 
-/* The clock is seen as one that only goes forward: it rests while an hour is repeated and jumps over
- * a gap, so that each of its times comes up once. */
+/* The clock is seen as one that only goes forward: it rests while an hour is repeated and jumps
+ * over a gap, so that each of its times comes up once. */
 static bool next_fixed(const struct cron *cron, const struct zone *zone, int64_t after_s,
                        int64_t *ret_slot_s)
 {

@@ -15,7 +15,8 @@ enum {
     CHANGE_TIME_DEFAULT = 2 * SECONDS_PER_HOUR
 };
 
-/* What is left of the text; each function takes its part off the front, or says that it is not there. */
+/* What is left of the text; each function takes its part off the front, or says that it is not
+ * there. */
 struct rest {
     const char *at;
 };

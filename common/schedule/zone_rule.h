@@ -1,17 +1,18 @@
-/* The rule of a time zone for the years after its table: the TZ text that stands at the end of a zone file, in the form of
- * POSIX with the extensions of RFC 9636 ("EST5EDT,M3.2.0,M11.1.0", "<+0330>-3:30", "<-02>2<-01>,M3.5.0/-1,M10.5.0/0").
- * Pure and plain data. */
+/* The rule of a time zone for the years after its table: the TZ text that stands at the end of a
+ * zone file, in the form of POSIX with the extensions of RFC 9636 ("EST5EDT,M3.2.0,M11.1.0",
+ * "<+0330>-3:30", "<-02>2<-01>,M3.5.0/-1,M10.5.0/0"). Pure and plain data. */
 #ifndef COMMON_SCHEDULE_ZONE_RULE_H
 #define COMMON_SCHEDULE_ZONE_RULE_H
 
 #include "common/base.h"
 
-/* Seconds before and after which nothing is known or asked: tens of thousands of millions of years, so that adding an
- * offset to one of them is safe. */
+/* Seconds before and after which nothing is known or asked: tens of thousands of millions of years,
+ * so that adding an offset to one of them is safe. */
 #define ZONE_BEGIN_S (-(INT64_C(1) << 60))
 #define ZONE_END_S (INT64_C(1) << 60)
 
-/* A stretch of time, seconds since 1970 UTC, in which local time is UTC plus `offset_s`: from begin_s, before end_s. */
+/* A stretch of time, seconds since 1970 UTC, in which local time is UTC plus `offset_s`: from
+ * begin_s, before end_s. */
 struct zone_span {
     int64_t begin_s, end_s;
     int32_t offset_s;

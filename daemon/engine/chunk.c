@@ -7,8 +7,9 @@
 #include "daemon/engine/repository.h"
 #include "daemon/engine/retry.h"
 
-/* Moves checkpoint and counters of the partition and of its step execution. The epoch is the fence against whoever took the
- * partition over, chunk_count the one against ourselves: a chunk that was committed is not committed again. */
+/* Moves checkpoint and counters of the partition and of its step execution. The epoch is the fence
+ * against whoever took the partition over, chunk_count the one against ourselves: a chunk that was
+ * committed is not committed again. */
 static const char CHECKPOINT_SQL[] =
     "UPDATE step_partition p"
     " JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.step_execution_id"
@@ -71,8 +72,8 @@ static enum err write_checkpoint(struct chunk_worker *worker, const struct chunk
     return statement_affected(update) == BOTH_ROWS ? OK : ERR_FENCED;
 }
 
-/* Counts the chunk's skips before it commits, so that two chunks at once cannot both take the last places under the limit;
- * release_skips takes them back when it does not. */
+/* Counts the chunk's skips before it commits, so that two chunks at once cannot both take the last
+ * places under the limit; release_skips takes them back when it does not. */
 static enum err reserve_skips(struct chunk_worker *worker, struct chunk *chunk)
 {
     int64_t limit = worker->limits->skip_limit;
@@ -105,8 +106,9 @@ static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk
     return db_commit(worker->db);
 }
 
-/* The connection was lost, perhaps while COMMIT was under way: the partition's row says whether it was. The read takes a
- * lock, so it waits until the server has rolled back what the old session left open. */
+/* The connection was lost, perhaps while COMMIT was under way: the partition's row says whether it
+ * was. The read takes a lock, so it waits until the server has rolled back what the old session
+ * left open. */
 static enum err read_outcome(struct chunk_worker *worker, bool *ret_committed)
 {
     TRY(retry_reconnect(worker->db, worker->limits->reconnect_s, &worker->control->stop));
@@ -120,8 +122,8 @@ static enum err read_outcome(struct chunk_worker *worker, bool *ret_committed)
     return OK;
 }
 
-/* Asks until it is known: no new try may begin before. When it cannot be found out, the partition is given back, and whoever takes
- * it next reads its position from the row. */
+/* Asks until it is known: no new try may begin before. When it cannot be found out, the partition
+ * is given back, and whoever takes it next reads its position from the row. */
 static enum err find_outcome(struct chunk_worker *worker, bool *ret_committed)
 {
     enum err err = OK;
@@ -158,7 +160,8 @@ static void note_commit(struct chunk_worker *worker, const struct chunk *chunk)
     control_add(worker->control, chunk->read);
 }
 
-/* One try. What it leaves for the caller to decide is an error whose transaction is gone for certain. */
+/* One try. What it leaves for the caller to decide is an error whose transaction is gone for
+ * certain. */
 static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
 {
     *chunk = (struct chunk){

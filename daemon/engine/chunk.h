@@ -1,6 +1,6 @@
-/* One chunk: a page of keys read, computed and written, and the checkpoint moved, in one transaction. This is where
- * "exactly once" comes from: business rows, checkpoint and counters are committed together or not at all, and only under
- * the epoch that the partition was taken with. */
+/* One chunk: a page of keys read, computed and written, and the checkpoint moved, in one
+ * transaction. This is where "exactly once" comes from: business rows, checkpoint and counters are
+ * committed together or not at all, and only under the epoch that the partition was taken with. */
 #ifndef DAEMON_ENGINE_CHUNK_H
 #define DAEMON_ENGINE_CHUNK_H
 
@@ -28,9 +28,10 @@ struct chunk_worker {
 enum err chunk_worker_init(struct chunk_worker *worker) MUST_CHECK;
 void chunk_worker_done(struct chunk_worker *worker);
 
-/* Runs one chunk and repeats it as its errors' classes allow: transactions are rolled back before the pause, a lost
- * connection is made anew and the outcome read back. *ret_finished when the partition is COMPLETED with it; *ret_read items
- * were read. ERR_STOPPED and ERR_FENCED leave nothing behind. */
+/* Runs one chunk and repeats it as its errors' classes allow: transactions are rolled back before
+ * the pause, a lost connection is made anew and the outcome read back. *ret_finished when the
+ * partition is COMPLETED with it; *ret_read items were read. ERR_STOPPED and ERR_FENCED leave
+ * nothing behind. */
 enum err chunk_run(struct chunk_worker *worker, bool *ret_finished, int64_t *ret_read) MUST_CHECK;
 
 #endif

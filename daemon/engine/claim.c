@@ -46,8 +46,8 @@ static enum err shows(struct db *db, int64_t partition_id, const struct claim_tr
     return OK;
 }
 
-/* How far the partition has come, from the row: what this process believes may be the outcome of a commit whose reply it never
- * had. */
+/* How far the partition has come, from the row: what this process believes may be the outcome of a
+ * commit whose reply it never had. */
 static enum err read_position(struct db *db, const char *node_id, struct partition *partition)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;

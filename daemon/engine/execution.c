@@ -33,8 +33,9 @@ struct conductor {
     struct detail detail;
 };
 
-/* Does something on the coordinator's connection, and does it again when that was lost or a transaction failed for nobody's
- * fault. `again` tells the action that an earlier try may have been committed although its reply never came. */
+/* Does something on the coordinator's connection, and does it again when that was lost or a
+ * transaction failed for nobody's fault. `again` tells the action that an earlier try may have been
+ * committed although its reply never came. */
 static enum err insist(struct conductor *conductor, enum err (*action)(struct conductor *))
 {
     struct engine *engine = conductor->engine;
@@ -168,8 +169,9 @@ static enum err prepare_step(struct conductor *conductor)
     return conductor->step->begin(conductor->engine->db, &conductor->run, &conductor->detail);
 }
 
-/* While workers are at it: has somebody asked for this execution to stop? A connection that was lost is made anew, so that the
- * next look finds one; whatever else fails, there will be another look. */
+/* While workers are at it: has somebody asked for this execution to stop? A connection that was
+ * lost is made anew, so that the next look finds one; whatever else fails, there will be another
+ * look. */
 static void watch_for_stop(void *context)
 {
     struct conductor *conductor = context;

@@ -1,5 +1,5 @@
-/* An execution: the steps of a job in order, each planned or adopted, handed to the pool, judged and recorded. Runs on the
- * coordinator's thread. */
+/* An execution: the steps of a job in order, each planned or adopted, handed to the pool, judged
+ * and recorded. Runs on the coordinator's thread. */
 #ifndef DAEMON_ENGINE_EXECUTION_H
 #define DAEMON_ENGINE_EXECUTION_H
 
@@ -44,8 +44,9 @@ struct execution_request {
     const struct launch_answer *launched;
 };
 
-/* Runs what a launch created to its end, and records it. OK when the execution is COMPLETED; ERR_STOPPED; ERR_FENCED when
- * another process has taken it over, which then records its end; else what made it fail, with words in `detail`. */
+/* Runs what a launch created to its end, and records it. OK when the execution is COMPLETED;
+ * ERR_STOPPED; ERR_FENCED when another process has taken it over, which then records its end; else
+ * what made it fail, with words in `detail`. */
 enum err execution_run(struct engine *engine, const struct execution_request *request,
                        struct execution_result *ret_result, struct detail *detail) MUST_CHECK;
 

@@ -1,7 +1,7 @@
-/* What became of a job's earlier executions, as decisions about the next one need it: the latest of a date, the one that is due
- * for a restart, one by its id; and the few things that a person may do to one that is not running here. Reads take no
- * locks; whoever launches afterwards names the execution that it goes on from, and is refused when that is not the latest
- * any more. */
+/* What became of a job's earlier executions, as decisions about the next one need it: the latest of
+ * a date, the one that is due for a restart, one by its id; and the few things that a person may do
+ * to one that is not running here. Reads take no locks; whoever launches afterwards names the
+ * execution that it goes on from, and is refused when that is not the latest any more. */
 #ifndef DAEMON_ENGINE_HISTORY_H
 #define DAEMON_ENGINE_HISTORY_H
 
@@ -33,16 +33,19 @@ enum err history_due(struct db *db, const char *job_name,
 enum err history_find(struct db *db, int64_t execution_id,
                       struct past_execution *ret_execution) MUST_CHECK;
 
-/* No daemon starts the instance again by itself any more; *ret_cancelled (may be NULL) is false when none would have. `by_person`: its cause becomes PERSON. */
+/* No daemon starts the instance again by itself any more; *ret_cancelled (may be NULL) is false
+ * when none would have. `by_person`: its cause becomes PERSON. */
 enum err history_cancel_restart(struct db *db, int64_t execution_id, bool by_person,
                                 bool *ret_cancelled) MUST_CHECK;
 /* It is started again now rather than after its pause. */
 enum err history_hurry_restart(struct db *db, int64_t execution_id) MUST_CHECK;
 
-/* STARTING or STARTED → STOPPING, which whoever runs it notices; *ret_asked is false when it has ended meanwhile. */
+/* STARTING or STARTED → STOPPING, which whoever runs it notices; *ret_asked is false when it has
+ * ended meanwhile. */
 enum err history_ask_to_stop(struct db *db, int64_t execution_id, bool *ret_asked) MUST_CHECK;
 
-/* STOPPED or FAILED → ABANDONED, if it still is the latest of its instance; *ret_abandoned is false when it is not. */
+/* STOPPED or FAILED → ABANDONED, if it still is the latest of its instance; *ret_abandoned is false
+ * when it is not. */
 enum err history_abandon(struct db *db, int64_t execution_id, bool *ret_abandoned) MUST_CHECK;
 
 #endif

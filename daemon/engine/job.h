@@ -1,5 +1,6 @@
-/* What a job and a step are to the engine: names, SQL that says where the keys are, and functions that do the work of one
- * chunk. The engine knows nothing else about them; the jobs know nothing about threads, retries and checkpoints. */
+/* What a job and a step are to the engine: names, SQL that says where the keys are, and functions
+ * that do the work of one chunk. The engine knows nothing else about them; the jobs know nothing
+ * about threads, retries and checkpoints. */
 #ifndef DAEMON_ENGINE_JOB_H
 #define DAEMON_ENGINE_JOB_H
 
@@ -7,7 +8,8 @@
 
 enum { JOB_DATE = 11, STEP_LIMIT = 16 };
 
-/* An execution as the steps see it: who is running, for which date, since when. Read-only while workers run. */
+/* An execution as the steps see it: who is running, for which date, since when. Read-only while
+ * workers run. */
 struct run {
     const char *date; /* targetDate, YYYY-MM-DD */
     int64_t job_instance_id;
@@ -18,8 +20,8 @@ struct run {
     const void *shared; /* what the job's prepare made; immutable */
 };
 
-/* One turn: the keys after `after_key` up to and including `upper_key`, at most run->chunk_size of them. `process` works
- * inside the transaction that the engine opened, and reports what it did. */
+/* One turn: the keys after `after_key` up to and including `upper_key`, at most run->chunk_size of
+ * them. `process` works inside the transaction that the engine opened, and reports what it did. */
 struct chunk {
     struct db *db;
     const struct run *run;
@@ -63,7 +65,8 @@ struct step {
     void (*close)(void *state);
     /* By the coordinator, before the first partition of an execution is handed out; may be NULL. */
     enum err (*begin)(struct db *db, const struct run *run, struct detail *detail);
-    /* By the coordinator when all partitions are done, in a transaction that is committed whatever the verdict is. */
+    /* By the coordinator when all partitions are done, in a transaction that is committed whatever
+     * the verdict is. */
     enum err (*judge)(struct db *db, const struct run *run, struct detail *detail);
 };
 
@@ -79,7 +82,8 @@ struct pending_days {
     bool more; /* there are others after them */
 };
 
-/* A date that is not closed. Without data, and passed, there never will be anything to run on it. */
+/* A date that is not closed. Without data, and passed, there never will be anything to run on it.
+ * */
 struct date_facts {
     bool has_data;
     bool passed; /* dates after it are closed */
@@ -90,10 +94,12 @@ struct job {
     const char *name;
     const struct step *const *steps; /* in their order */
     int step_count;
-    /* May this date be run now? Inside the launch's transaction. OK, ERR_CLOSED, ERR_REFUSED or ERR_INVALID. */
+    /* May this date be run now? Inside the launch's transaction. OK, ERR_CLOSED, ERR_REFUSED or
+     * ERR_INVALID. */
     enum err (*admit)(struct db *db, const char *date, struct admission *ret_admission,
                       struct detail *detail);
-    /* The dates up to and including `until` that are to be run and were not, the oldest first, at most `limit` of them. */
+    /* The dates up to and including `until` that are to be run and were not, the oldest first, at
+     * most `limit` of them. */
     enum err (*pending)(struct db *db, const char *until, int limit, struct pending_days *ret_days);
     enum err (*facts)(struct db *db, const char *date, struct date_facts *ret_facts);
     /* Loads what all steps share; `release` frees it. */

@@ -105,8 +105,8 @@ static enum err check_restart(struct db *db, struct launcher *launcher)
                       (long long)why->after_execution_id);
 }
 
-/* A date that was given up when there was nothing to do, and for which data came since: without it no date after it could be
- * run. */
+/* A date that was given up when there was nothing to do, and for which data came since: without it
+ * no date after it could be run. */
 static enum err needs_settling(struct db *db, struct launcher *launcher, bool *ret_needs)
 {
     const struct job *job = launcher->request->job;
@@ -116,7 +116,8 @@ static enum err needs_settling(struct db *db, struct launcher *launcher, bool *r
     return OK;
 }
 
-/* Spring Batch's rules for launching an instance again, but for a date that was given up too soon. */
+/* Spring Batch's rules for launching an instance again, but for a date that was given up too soon.
+ * */
 static enum err check_earlier(struct db *db, struct launcher *launcher)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;

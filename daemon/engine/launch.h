@@ -1,5 +1,6 @@
-/* Decides whether a job may be launched for a date, and creates its execution: Spring Batch's rules for instances and
- * restarts, decided one after the other under a lock on the job, in one READ COMMITTED transaction. */
+/* Decides whether a job may be launched for a date, and creates its execution: Spring Batch's rules
+ * for instances and restarts, decided one after the other under a lock on the job, in one READ
+ * COMMITTED transaction. */
 #ifndef DAEMON_ENGINE_LAUNCH_H
 #define DAEMON_ENGINE_LAUNCH_H
 
@@ -32,13 +33,15 @@ struct launch_answer {
         given_up_id; /* left behind by a dead process, and not started again by itself; 0: none */
 };
 
-/* OK: a new execution, STARTING, is ours. ERR_CLOSED: there is nothing to do. ERR_BUSY: a process that is alive runs the job;
- * ask again later. ERR_REFUSED, ERR_INVALID: with the reason in `detail`. */
+/* OK: a new execution, STARTING, is ours. ERR_CLOSED: there is nothing to do. ERR_BUSY: a process
+ * that is alive runs the job; ask again later. ERR_REFUSED, ERR_INVALID: with the reason in
+ * `detail`. */
 enum err launch(struct db *db, const struct launch_request *request,
                 struct launch_answer *ret_answer, struct detail *detail) MUST_CHECK;
 
-/* Deals with what dead processes left of the job, as a launch would, and launches nothing: each such execution becomes FAILED, and
- * due for a restart where it may be. OK: no execution of the job is running. ERR_BUSY: one is, by a process that is alive. */
+/* Deals with what dead processes left of the job, as a launch would, and launches nothing: each
+ * such execution becomes FAILED, and due for a restart where it may be. OK: no execution of the job
+ * is running. ERR_BUSY: one is, by a process that is alive. */
 enum err launch_recover(struct db *db, const struct launch_request *request,
                         struct launch_answer *ret_answer, struct detail *detail) MUST_CHECK;
 

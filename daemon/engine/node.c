@@ -22,7 +22,8 @@ static const char RENEW_SQL[] =
 static const char LOCK_SQL[] = "SELECT GET_LOCK(CONCAT('settlementd.', ?), 0)";
 static const char LEAVE_SQL[] = "DELETE FROM node WHERE node_id = ?";
 static const char SWEEP_SQL[] = "DELETE FROM node WHERE lease_until < NOW(6) - INTERVAL 1 DAY";
-/* A server that was started within the lease has freed everybody's locks: nobody has had the time to take them again. */
+/* A server that was started within the lease has freed everybody's locks: nobody has had the time
+ * to take them again. */
 static const char LOOK_SQL[] =
     "SELECT lease_until > NOW(6), TIMESTAMPDIFF(SECOND, NOW(6), lease_until), pid, host,"
     " IS_USED_LOCK(CONCAT('settlementd.', node_id)) IS NOT NULL OR"
@@ -77,7 +78,8 @@ static enum err enroll(struct node *node)
 static enum err renew(struct node *node)
 {
     int64_t matched = 0;
-    /* After a reconnect the server may need a moment to free the old session's lock: then the next beat takes it. */
+    /* After a reconnect the server may need a moment to free the old session's lock: then the next
+     * beat takes it. */
     if (!node->holds_lock) TRY(take_lock(node));
     char status[sizeof(node->status)];
     pthread_mutex_lock(&node->lock);
@@ -99,8 +101,8 @@ static void wait_slice(struct node *node)
     (void)pthread_cond_timedwait(&node->wake, &node->lock, &until);
 }
 
-/* True when told to quit. A beat comes sooner when the session was ended, since its lock is free then and others take this process
- * for dead, and when there is something new to say. */
+/* True when told to quit. A beat comes sooner when the session was ended, since its lock is free
+ * then and others take this process for dead, and when there is something new to say. */
 static bool wait_for_next_beat(struct node *node, bool lost)
 {
     int64_t began_us = clock_monotonic_us(&clock_system);

@@ -1,6 +1,7 @@
-/* This process as others see it: an identity made anew at each start, and a row in `node` that is its lease, renewed by a
- * thread with a connection of its own that does nothing else. The lease runs by the database's clock. The thread also holds a
- * named lock, which the server frees when the process is gone: a hint for others to hurry, never a proof. */
+/* This process as others see it: an identity made anew at each start, and a row in `node` that is
+ * its lease, renewed by a thread with a connection of its own that does nothing else. The lease
+ * runs by the database's clock. The thread also holds a named lock, which the server frees when the
+ * process is gone: a hint for others to hurry, never a proof. */
 #ifndef DAEMON_ENGINE_NODE_H
 #define DAEMON_ENGINE_NODE_H
 
@@ -19,7 +20,8 @@ struct node_options {
 /* Registers the process and starts renewing. */
 enum err node_new(const struct node_options *options, struct node **ret_node,
                   struct detail *detail) MUST_CHECK;
-/* Any thread: closes the socket below a renewal that the server does not answer, so that node_free need not wait for it. */
+/* Any thread: closes the socket below a renewal that the server does not answer, so that node_free
+ * need not wait for it. */
 void node_cut(struct node *node);
 /* Stops renewing and removes the row: a lease given back. Accepts NULL. */
 void node_free(struct node *node);

@@ -1,7 +1,8 @@
-/* Planning halves key ranges, the fullest first, until none is estimated to hold more than the target, and then joins
- * neighbours that are within it together. The estimates are EXPLAIN's, which are read from the index's pages without
- * scanning it: within a factor of about two, and free. Halving by key value needs a correction where keys are sparse: a
- * half begins and ends at keys that exist. */
+/* Planning halves key ranges, the fullest first, until none is estimated to hold more than the
+ * target, and then joins neighbours that are within it together. The estimates are EXPLAIN's, which
+ * are read from the index's pages without scanning it: within a factor of about two, and free.
+ * Halving by key value needs a correction where keys are sparse: a half begins and ends at keys
+ * that exist. */
 #include "daemon/engine/partition.h"
 
 #include <stdlib.h>
@@ -109,8 +110,8 @@ static int fullest(const struct planner *planner, int64_t target)
     return found;
 }
 
-/* Of all pieces together: the more of them there are, the better it is. No range is estimated at more than half of the
- * table, so that of the whole day is often much too low. */
+/* Of all pieces together: the more of them there are, the better it is. No range is estimated at
+ * more than half of the table, so that of the whole day is often much too low. */
 static int64_t estimated_total(const struct planner *planner)
 {
     int64_t total = 0;
@@ -142,7 +143,8 @@ static int by_lower(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* What isolating a hot key leaves beside it are often slivers: neighbours that fit into one partition together become one. */
+/* What isolating a hot key leaves beside it are often slivers: neighbours that fit into one
+ * partition together become one. */
 static void join_neighbours(struct planner *planner, int64_t target)
 {
     int last = 0;

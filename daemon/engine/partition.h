@@ -1,12 +1,14 @@
-/* Partitions: how a step's keys are divided, once for a job instance. The number of ranges and their bounds follow the
- * volume of the data, as the server's index statistics estimate it; the plan is stored in the transaction that starts the
- * step, and a restart adopts it as it is, whatever has become of the data or the configuration meanwhile. */
+/* Partitions: how a step's keys are divided, once for a job instance. The number of ranges and
+ * their bounds follow the volume of the data, as the server's index statistics estimate it; the
+ * plan is stored in the transaction that starts the step, and a restart adopts it as it is,
+ * whatever has become of the data or the configuration meanwhile. */
 #ifndef DAEMON_ENGINE_PARTITION_H
 #define DAEMON_ENGINE_PARTITION_H
 
 #include "daemon/engine/job.h"
 
-/* A range of keys: lower exclusive, upper inclusive. Ranges of a plan are disjoint, ascending and without gaps. */
+/* A range of keys: lower exclusive, upper inclusive. Ranges of a plan are disjoint, ascending and
+ * without gaps. */
 struct key_range {
     int64_t lower, upper;
     int64_t estimated_items;
@@ -24,8 +26,8 @@ enum err partition_plan_make(struct db *db, const struct key_source *source, con
                              const struct run_limits *limits,
                              struct partition_plan *ret_plan) MUST_CHECK;
 
-/* How many items a partition should have at most: partition_items, but fewer where that would leave workers without work,
- * and then not less than a chunk. */
+/* How many items a partition should have at most: partition_items, but fewer where that would leave
+ * workers without work, and then not less than a chunk. */
 int64_t partition_target(int64_t total_items, const struct run_limits *limits);
 
 /* True when the step of this job instance was planned before. */
@@ -46,8 +48,9 @@ struct partition {
     int requeued;               /* how often it was put back after a failure, in this execution */
 };
 
-/* What is left of a step, the largest first, so that the last ones to finish are small. *ret_done_items counts what was read
- * already, *ret_skipped what was skipped, in the whole job instance. The caller frees *ret_partitions. */
+/* What is left of a step, the largest first, so that the last ones to finish are small.
+ * *ret_done_items counts what was read already, *ret_skipped what was skipped, in the whole job
+ * instance. The caller frees *ret_partitions. */
 struct partition_list {
     struct partition *items;
     int count;

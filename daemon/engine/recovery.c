@@ -5,8 +5,8 @@
 #include "daemon/engine/repository.h"
 #include "daemon/engine/retry.h"
 
-/* Partitions first: these locks wait for a chunk that is being committed right now, and after them nothing of the old epoch
- * can be. */
+/* Partitions first: these locks wait for a chunk that is being committed right now, and after them
+ * nothing of the old epoch can be. */
 static const char RAISE_EPOCHS_SQL[] =
     "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'FAILED',"
     " updated_at = NOW(6) WHERE job_instance_id = ? AND status <> 'COMPLETED'";

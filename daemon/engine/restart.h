@@ -15,10 +15,10 @@ struct restart {
     int64_t after_ms;
 };
 
-/* What a shutdown interrupted goes on at once and costs nothing. A transient error and a crash cost one of `limit` attempts, of
- * which `restarts` are used up; the pause doubles with each and is spread over its second half by `random`. The first crash
- * is made up for at once: only a day that brings its process down again and again has to wait. Everything else waits for a
- * person. */
+/* What a shutdown interrupted goes on at once and costs nothing. A transient error and a crash cost
+ * one of `limit` attempts, of which `restarts` are used up; the pause doubles with each and is
+ * spread over its second half by `random`. The first crash is made up for at once: only a day that
+ * brings its process down again and again has to wait. Everything else waits for a person. */
 struct restart restart_decide(const struct restart_policy *policy, enum end_cause cause,
                               int64_t restarts, uint32_t random);
 

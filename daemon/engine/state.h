@@ -27,12 +27,12 @@ bool status_is_running(enum batch_status status);
 /* Whether an execution may go from one status to the other. */
 bool status_may_follow(enum batch_status from, enum batch_status to);
 
-/* Why an execution was started: a command in the foreground, a slot of the schedule, a request, an automatic restart after a
- * failure, or going on with what a shutdown interrupted. */
+/* Why an execution was started: a command in the foreground, a slot of the schedule, a request, an
+ * automatic restart after a failure, or going on with what a shutdown interrupted. */
 enum started_for { FOR_COMMAND, FOR_SLOT, FOR_REQUEST, FOR_RESTART, FOR_RESUME, STARTED_FOR_COUNT };
 
-/* What ended an execution that did not complete. TRANSIENT: an error that may pass. CRASH: its process died. SHUTDOWN: its
- * daemon was stopped. PERSON: somebody wanted it to stop. */
+/* What ended an execution that did not complete. TRANSIENT: an error that may pass. CRASH: its
+ * process died. SHUTDOWN: its daemon was stopped. PERSON: somebody wanted it to stop. */
 enum end_cause {
     CAUSE_NONE,
     CAUSE_TRANSIENT,

@@ -317,8 +317,9 @@ void pool_cut(struct pool *pool)
         db_shut_down(pool->workers[i].db);
 }
 
-/* A worker between two statements sees the flag itself, at the latest before its commit. Called with the lock held, and gives it
- * up while it waits for the server: whoever stops the pool must not wait with it. */
+/* A worker between two statements sees the flag itself, at the latest before its commit. Called
+ * with the lock held, and gives it up while it waits for the server: whoever stops the pool must
+ * not wait with it. */
 static void cancel_statements(struct pool *pool, struct db *db)
 {
     for (int i = 0; i < pool->worker_count; i++) {
@@ -331,7 +332,8 @@ static void cancel_statements(struct pool *pool, struct db *db)
     }
 }
 
-/* Until the last worker is done or somebody wakes the pool, at most so long. True when the time was over. */
+/* Until the last worker is done or somebody wakes the pool, at most so long. True when the time was
+ * over. */
 static bool wait_at_most(struct pool *pool, int64_t ms)
 {
     struct timespec until;

@@ -1,5 +1,6 @@
-/* The worker pool: N threads with a connection each, which take partitions as they become free. The coordinator hands it
- * one step at a time and waits. Created, used and freed by the coordinator's thread; pool_wake may be called by any. */
+/* The worker pool: N threads with a connection each, which take partitions as they become free. The
+ * coordinator hands it one step at a time and waits. Created, used and freed by the coordinator's
+ * thread; pool_wake may be called by any. */
 #ifndef DAEMON_ENGINE_WORKER_H
 #define DAEMON_ENGINE_WORKER_H
 
@@ -23,7 +24,8 @@ void pool_free(struct pool *pool);
 /* Makes the coordinator look at the control's stop flag now. */
 void pool_wake(struct pool *pool);
 
-/* Cuts the workers' connections, for the case that even cancelling their statements does not help. Any thread. */
+/* Cuts the workers' connections, for the case that even cancelling their statements does not help.
+ * Any thread. */
 void pool_cut(struct pool *pool);
 
 /* The partitions of a step of an execution. */
@@ -32,14 +34,16 @@ struct pool_task {
     const struct run *run;
     const struct run_limits *limits;
     struct partition_list *partitions;
-    /* Called about once a second, on the coordinator's thread and connection, while the workers are at it. */
+    /* Called about once a second, on the coordinator's thread and connection, while the workers are
+     * at it. */
     void (*watch)(void *context);
     void *watch_context;
 };
 
-/* Works through all partitions and returns when no worker is busy any more: OK when all are COMPLETED; ERR_STOPPED; ERR_FENCED
- * when somebody took one over; else the first failure, with words in `detail`. Failures do not cancel the other partitions.
- * `db` is the coordinator's connection, for cancelling statements when the control says STOP_ABORT. */
+/* Works through all partitions and returns when no worker is busy any more: OK when all are
+ * COMPLETED; ERR_STOPPED; ERR_FENCED when somebody took one over; else the first failure, with
+ * words in `detail`. Failures do not cancel the other partitions. `db` is the coordinator's
+ * connection, for cancelling statements when the control says STOP_ABORT. */
 enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
                   struct detail *detail) MUST_CHECK;
 

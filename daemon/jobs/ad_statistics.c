@@ -1,9 +1,10 @@
-/* Step ad-statistics: the views of each advertisement with each content on the day, and from them the advertisement views of
- * each content, on the day and up to it.
+/* Step ad-statistics: the views of each advertisement with each content on the day, and from them
+ * the advertisement views of each content, on the day and up to it.
  *
- * A page is pairs of content and advertisement; a content whose pairs do not all fit on it waits for the next page, which is
- * made larger when even one content's pairs do not fit. The counts of the contents are then derived from the pairs just written,
- * not from the logs once more, so that a log which arrives in between cannot make the two disagree. */
+ * A page is pairs of content and advertisement; a content whose pairs do not all fit on it waits
+ * for the next page, which is made larger when even one content's pairs do not fit. The counts of
+ * the contents are then derived from the pairs just written, not from the logs once more, so that a
+ * log which arrives in between cannot make the two disagree. */
 #include <stdlib.h>
 
 #include "daemon/jobs/daily_settlement.h"
@@ -29,8 +30,9 @@ static const char PAIRS_SQL[] =
 static const char WRITE_PAIRS_SQL[] =
     "INSERT INTO ad_statistics (period, statistics_date, content_post_id, advertisement_id,"
     " view_count, watch_time) VALUES ('DAILY', ?, ?, ?, ?, ?)";
-/* Of each content: its advertisement views today, and what it had accumulated. Its row of today, which is there when it was
- * viewed itself, has carried the advertisement views of before; for the others the latest row is searched. */
+/* Of each content: its advertisement views today, and what it had accumulated. Its row of today,
+ * which is there when it was viewed itself, has carried the advertisement views of before; for the
+ * others the latest row is searched. */
 static const char CONTENTS_SQL[] =
     "SELECT ads.content_post_id, ads.views,"
     " COALESCE(today.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"

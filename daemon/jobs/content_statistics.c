@@ -1,15 +1,18 @@
-/* Step content-statistics: the views and the watch time of each content on the day, and all its views up to the day.
+/* Step content-statistics: the views and the watch time of each content on the day, and all its
+ * views up to the day.
  *
- * A page is one statement: it groups the logs of the next contents in the order of the covering index, so that the server
- * reads an index and sorts nothing (it evaluates the condition for every log, hence its form: a typed date and BETWEEN cost
- * less than a text and two comparisons), and looks up each content's latest DAILY row before the day, from which the
- * accumulated figures are carried on. */
+ * A page is one statement: it groups the logs of the next contents in the order of the covering
+ * index, so that the server reads an index and sorts nothing (it evaluates the condition for every
+ * log, hence its form: a typed date and BETWEEN cost less than a text and two comparisons), and
+ * looks up each content's latest DAILY row before the day, from which the accumulated figures are
+ * carried on. */
 #include <stdlib.h>
 
 #include "daemon/jobs/daily_settlement.h"
 #include "daemon/jobs/key_sources.h"
 
-/* The day before is where most contents' latest row is, one look-up by primary key; only for the others is it searched. */
+/* The day before is where most contents' latest row is, one look-up by primary key; only for the
+ * others is it searched. */
 static const char PAGE_SQL[] =
     "SELECT page.content_post_id, page.views, page.seconds,"
     " COALESCE(yesterday.accumulated_views, (SELECT latest.accumulated_views"

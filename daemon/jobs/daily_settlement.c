@@ -49,8 +49,8 @@ static enum err earliest_between(struct db *db, const char *after, const char *b
     return OK;
 }
 
-/* The settled frontier; a day before all others when nothing is settled. Days at or before it are passed over: what of them is
- * not settled is late. */
+/* The settled frontier; a day before all others when nothing is settled. Days at or before it are
+ * passed over: what of them is not settled is late. */
 static enum err read_frontier(struct db *db, char ret_date[CIVIL_TEXT])
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
@@ -91,7 +91,8 @@ static enum err pending(struct db *db, const char *until, int limit, struct pend
     }
 }
 
-/* The business day that it is now, by the database's clock. The process's time zone is that of the business. */
+/* The business day that it is now, by the database's clock. The process's time zone is that of the
+ * business. */
 static enum err read_today(struct db *db, char ret_date[CIVIL_TEXT])
 {
     int64_t now_s = 0;
@@ -141,8 +142,9 @@ static enum err check_order(struct db *db, const char *date, struct detail *deta
                       earlier, earlier);
 }
 
-/* A day that is not over can have more logs, and closing one far ahead would bar all days before it. One that has logs is
- * settled all the same, with a warning, since watched_date is the platform's word; one without is a mistake. */
+/* A day that is not over can have more logs, and closing one far ahead would bar all days before
+ * it. One that has logs is settled all the same, with a warning, since watched_date is the
+ * platform's word; one without is a mistake. */
 static enum err check_over(struct db *db, const char *date, struct detail *detail)
 {
     char today[CIVIL_TEXT];

@@ -1,5 +1,5 @@
-/* Where the keys of the day are, for the steps that share a source: SQL for planning, as struct key_source wants it. The two
- * macros stand for its four texts, in its order. */
+/* Where the keys of the day are, for the steps that share a source: SQL for planning, as struct
+ * key_source wants it. The two macros stand for its four texts, in its order. */
 #ifndef DAEMON_JOBS_KEY_SOURCES_H
 #define DAEMON_JOBS_KEY_SOURCES_H
 

@@ -1,8 +1,9 @@
 /* Step period-statistics: adds the day to the week, the month and the year that it lies in.
  *
- * Adding inside the fenced chunk costs the same on the first day and after years: it touches the contents of the day and three
- * rows of each. That the sums are right all the same is proven afterwards, by the reconciliation, from the days
- * themselves. The rows never leave the server: a chunk is a range of contents, and each addition one statement over it. */
+ * Adding inside the fenced chunk costs the same on the first day and after years: it touches the
+ * contents of the day and three rows of each. That the sums are right all the same is proven
+ * afterwards, by the reconciliation, from the days themselves. The rows never leave the server: a
+ * chunk is a range of contents, and each addition one statement over it. */
 #include <stdlib.h>
 
 #include "daemon/jobs/daily_settlement.h"

@@ -1,10 +1,11 @@
-/* Step reconciliation: proves the day. Each check compares two figures for every content of a range; the parts that the
- * partitions find are summed up into `reconciliation`, and one content that differs fails the job, also where the sums agree. A
- * restart measures everything again.
+/* Step reconciliation: proves the day. Each check compares two figures for every content of a
+ * range; the parts that the partitions find are summed up into `reconciliation`, and one content
+ * that differs fails the job, also where the sums agree. A restart measures everything again.
  *
- * Rows of the day that are stored after the run began are late: their contents may be counted in part, so the checks against the
- * logs leave them out. They are looked for when the step begins, and once more when such a check fails, until no new ones turn
- * up: a row that a check saw and the statistics did not is visible to that search. */
+ * Rows of the day that are stored after the run began are late: their contents may be counted in
+ * part, so the checks against the logs leave them out. They are looked for when the step begins,
+ * and once more when such a check fails, until no new ones turn up: a row that a check saw and the
+ * statistics did not is visible to that search. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,8 +198,9 @@ static int64_t measure_group(struct statement *row, const struct check_group *gr
     return differences;
 }
 
-/* Notes the contents of a range that have late rows; *ret_found counts those that were not known yet. In the order of the keys,
- * and no further than the range, so that two workers cannot wait for each other. */
+/* Notes the contents of a range that have late rows; *ret_found counts those that were not known
+ * yet. In the order of the keys, and no further than the range, so that two workers cannot wait for
+ * each other. */
 static enum err find_late(struct db *db, const struct run *run, const struct key_range *range,
                           int64_t *ret_found)
 {

@@ -113,8 +113,9 @@ static const char ACCUMULATED_SQL[] =
     "  WHERE day.period = 'DAILY' AND day.statistics_date = ?"
     "  AND day.content_post_id > ? AND day.content_post_id <= ?) c";
 
-/* The rates in force, each tier with its end and with what all tiers below it come to when full; DECIMAL, since the last tier
- * has no end, and back to integers, which are an error when they do not fit. */
+/* The rates in force, each tier with its end and with what all tiers below it come to when full;
+ * DECIMAL, since the last tier has no end, and back to integers, which are an error when they do
+ * not fit. */
 #define TIERS                                                                                      \
     "WITH bounds AS (SELECT settlement_type, min_views, price_micros AS price,"                    \
     "  COALESCE(LEAD(min_views) OVER (PARTITION BY settlement_type ORDER BY min_views),"           \
@@ -178,7 +179,8 @@ static const char ACCUMULATED_SQL[] =
 
 static const char REVENUE_SQL[] = REVENUE_TEXT;
 
-/* Each content with a DAILY row, and each that was parked and is paid today, has a settlement or is parked; no other has. */
+/* Each content with a DAILY row, and each that was parked and is paid today, has a settlement or is
+ * parked; no other has. */
 static const char COMPLETE_SQL[] =
     "SELECT" MEASURE("due", "done")
     " FROM (SELECT content_post_id, MAX(due) AS due, SUM(done) AS done FROM ("

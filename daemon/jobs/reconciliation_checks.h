@@ -1,5 +1,6 @@
-/* The checks of the step reconciliation, as a table: their names, and the SQL that measures them over a range of contents. The
- * SQL is written apart from the steps' own and from the other direction: whole ranges, grouped by the server. */
+/* The checks of the step reconciliation, as a table: their names, and the SQL that measures them
+ * over a range of contents. The SQL is written apart from the steps' own and from the other
+ * direction: whole ranges, grouped by the server. */
 #ifndef DAEMON_JOBS_RECONCILIATION_CHECKS_H
 #define DAEMON_JOBS_RECONCILIATION_CHECKS_H
 
@@ -7,11 +8,11 @@
 
 enum { CHECKS_IN_GROUP = 4 };
 
-/* Checks that one statement measures together. It gives four columns for each check: the expected sum, the actual sum, how many
- * contents differ, and one of them. `parameters` says what is bound, a letter each: d the day; a and u the range, b the key
- * after a; w m y the
- * first days of week, month and year; W M Y all days of the week, all days of the month (31, the last one repeated), the
- * first days of the year's months. */
+/* Checks that one statement measures together. It gives four columns for each check: the expected
+ * sum, the actual sum, how many contents differ, and one of them. `parameters` says what is bound,
+ * a letter each: d the day; a and u the range, b the key after a; w m y the first days of week,
+ * month and year; W M Y all days of the week, all days of the month (31, the last one repeated),
+ * the first days of the year's months. */
 struct check_group {
     const char *names[CHECKS_IN_GROUP]; /* up to the first NULL */
     const char *sql;

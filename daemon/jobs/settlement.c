@@ -1,18 +1,18 @@
-/* Step settlement: what each content earned on the day. amount(D) = T(acc(D)) − T(acc(P)), P being the content's last settled
- * date, with the rates in force on D; total(D) = total(P) + amount(D).
+/* Step settlement: what each content earned on the day. amount(D) = T(acc(D)) − T(acc(P)), P being
+ * the content's last settled date, with the rates in force on D; total(D) = total(P) + amount(D).
  *
- * The contents of a page are those with a DAILY row on the day, and those parked on an earlier day, which are paid now if
- * somebody has added their content_post row. A content without that row has nobody to be paid to: it is parked (again), and
- * counts as skipped. */
+ * The contents of a page are those with a DAILY row on the day, and those parked on an earlier day,
+ * which are paid now if somebody has added their content_post row. A content without that row has
+ * nobody to be paid to: it is parked (again), and counts as skipped. */
 #include <stdlib.h>
 
 #include "common/domain/accrual.h"
 #include "daemon/jobs/daily_settlement.h"
 #include "daemon/jobs/key_sources.h"
 
-/* today: the DAILY row of the day. paid: the last settlement before it. then_: the DAILY row of that settlement's date. A content
- * that was parked may lack today's row, and one that was paid out of parking that of then: the latest row up to the date is
- * searched for these only. */
+/* today: the DAILY row of the day. paid: the last settlement before it. then_: the DAILY row of
+ * that settlement's date. A content that was parked may lack today's row, and one that was paid out
+ * of parking that of then: the latest row up to the date is searched for these only. */
 static const char PAGE_SQL[] =
     "SELECT page.content_post_id, post.member_id, today.content_post_id IS NOT NULL,"
     " COALESCE(today.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"

@@ -43,8 +43,8 @@ static bool next_up_to(const struct timetable *timetable, int64_t after_s, int64
     return true;
 }
 
-/* The latest slot, from a known one on. Looks back from the end in growing steps, and walks from there: after years of minutes,
- * walking all of them would take too long. */
+/* The latest slot, from a known one on. Looks back from the end in growing steps, and walks from
+ * there: after years of minutes, walking all of them would take too long. */
 static int64_t find_latest(const struct timetable *timetable, int64_t slot_s, int64_t until_s)
 {
     int64_t latest_s = slot_s;

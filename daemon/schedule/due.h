@@ -1,5 +1,6 @@
-/* Which times of a timetable are due, and what becomes of each. Nothing here asks a clock or a database: what is known comes
- * as arguments. Times are UTC since 1970; slots lie on whole seconds. Any thread may call. */
+/* Which times of a timetable are due, and what becomes of each. Nothing here asks a clock or a
+ * database: what is known comes as arguments. Times are UTC since 1970; slots lie on whole seconds.
+ * Any thread may call. */
 #ifndef DAEMON_SCHEDULE_DUE_H
 #define DAEMON_SCHEDULE_DUE_H
 
@@ -14,7 +15,8 @@ enum {
     DUE_TIME = TIMETABLE_TEXT,
 };
 
-/* SLOT_OPEN: its days are to be settled. SLOT_HELD: the job is paused. SLOT_SKIPPED: nothing is done for it. */
+/* SLOT_OPEN: its days are to be settled. SLOT_HELD: the job is paused. SLOT_SKIPPED: nothing is
+ * done for it. */
 enum slot_status { SLOT_OPEN, SLOT_HELD, SLOT_SKIPPED };
 const char *due_status_name(enum slot_status status);
 
@@ -40,17 +42,20 @@ struct due_question {
     const char *pause_reason;
 };
 
-/* Missed is what is noticed later than DUE_GRACE_S after its time, or when a later slot is due as well. MISFIRE_ONCE opens the
- * latest due slot, which stands for all of them; MISFIRE_SKIP opens none but one that is on time. */
+/* Missed is what is noticed later than DUE_GRACE_S after its time, or when a later slot is due as
+ * well. MISFIRE_ONCE opens the latest due slot, which stands for all of them; MISFIRE_SKIP opens
+ * none but one that is on time. */
 enum slot_status due_judge(const struct due_question *question, int64_t slot_s);
 bool due_is_missed(const struct due_question *question, int64_t slot_s);
 
-/* Why slots of this question get that status; empty for SLOT_OPEN. The same words for all of them. */
+/* Why slots of this question get that status; empty for SLOT_OPEN. The same words for all of them.
+ * */
 void due_explain(const struct due_question *question, enum slot_status status,
                  char ret_reason[DUE_REASON]);
 
-/* Business days, both included: up to `end`, from the day after the previous slot's end on, so that no day lies between two
- * slots; one day where there is no previous slot, or it ended there already. */
+/* Business days, both included: up to `end`, from the day after the previous slot's end on, so that
+ * no day lies between two slots; one day where there is no previous slot, or it ended there
+ * already. */
 struct due_interval {
     struct civil start, end;
 };

@@ -1,5 +1,5 @@
-/* The rows of job_schedule and schedule_slot as the decisions about slots read and write them. Times go in as texts, so that
- * no clock and no time zone of the server's has a say. */
+/* The rows of job_schedule and schedule_slot as the decisions about slots read and write them.
+ * Times go in as texts, so that no clock and no time zone of the server's has a say. */
 #ifndef DAEMON_SCHEDULE_SLOT_ROWS_H
 #define DAEMON_SCHEDULE_SLOT_ROWS_H
 
@@ -38,8 +38,8 @@ struct slot_note {
 /* ERR_BUSY: somebody else was quicker. */
 enum err slot_rows_begin(struct db *db, const struct slot_schedule *schedule,
                          const struct slot_note *note) MUST_CHECK;
-/* Makes the row what `after` says (but for the pause, which is not theirs to change), if it is what `before` says: ERR_BUSY
- * when not. */
+/* Makes the row what `after` says (but for the pause, which is not theirs to change), if it is what
+ * `before` says: ERR_BUSY when not. */
 enum err slot_rows_change(struct db *db, const struct slot_schedule *before,
                           const struct slot_schedule *after,
                           const struct slot_note *note) MUST_CHECK;
@@ -59,14 +59,16 @@ void slot_rows_add(struct slot_batch *batch, int64_t slot_s, struct due_interval
 enum err slot_rows_write(struct db *db, const char *job, const char *node_id, int64_t now_us,
                          const struct slot_batch *batch) MUST_CHECK;
 
-/* The slots with a row from the last one up to `after_us` on, to `until_us`: time and interval_end, ascending. */
+/* The slots with a row from the last one up to `after_us` on, to `until_us`: time and interval_end,
+ * ascending. */
 enum err slot_rows_between(struct db *db, const char *job, int64_t after_us, int64_t until_us,
                            struct statement **ret_rows) MUST_CHECK;
 enum err slot_rows_next(struct statement *rows, bool *ret_row, int64_t *ret_slot_us,
                         struct civil *ret_end) MUST_CHECK;
 
-/* What the clock had no right to decide: slots after `until_us`, and those that were skipped after `until_us` by the clock as
- * it was then. *ret_first_us is the earliest, INT64_MAX when there is none. */
+/* What the clock had no right to decide: slots after `until_us`, and those that were skipped after
+ * `until_us` by the clock as it was then. *ret_first_us is the earliest, INT64_MAX when there is
+ * none. */
 enum err slot_rows_ahead(struct db *db, const char *job, int64_t until_us,
                          int64_t *ret_first_us) MUST_CHECK;
 enum err slot_rows_remove_ahead(struct db *db, const char *job, int64_t until_us,

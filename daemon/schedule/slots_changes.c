@@ -1,4 +1,5 @@
-/* What becomes of slots after they were decided: held and let go, settled, waiting. No schedule in memory is needed for it. */
+/* What becomes of slots after they were decided: held and let go, settled, waiting. No schedule in
+ * memory is needed for it. */
 #include "common/db/transaction.h"
 #include "common/log.h"
 #include "daemon/schedule/slot_rows.h"

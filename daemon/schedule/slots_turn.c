@@ -6,7 +6,8 @@
 #include "common/log.h"
 
 #define US_PER_S INT64_C(1000000)
-/* So far ahead of the clock a schedule may be decided; what is beyond was decided by a clock that was wrong. */
+/* So far ahead of the clock a schedule may be decided; what is beyond was decided by a clock that
+ * was wrong. */
 #define AHEAD_LIMIT_US (24 * 3600 * US_PER_S)
 
 enum { ATTEMPTS = 5, SCHEDULE_TEXT = 1024, SENTENCE = 3072 };
@@ -200,8 +201,8 @@ static enum err announce(const struct slots_turn *turn)
     return OK;
 }
 
-/* The clock was set back by so much that waiting for it would stop the job. Slots that a wrong clock decided are taken back
- * where nothing can have been done for them yet, and count again. */
+/* The clock was set back by so much that waiting for it would stop the job. Slots that a wrong
+ * clock decided are taken back where nothing can have been done for them yet, and count again. */
 static enum err bring_back(const struct slots_turn *turn)
 {
     struct slot_schedule schedule = *turn->schedule;
@@ -227,8 +228,8 @@ static enum err bring_back(const struct slots_turn *turn)
 
 /* ---- deciding ---- */
 
-/* Walks over the slots that are due and over those that have rows, both ascending: a slot with a row is decided, and the row
- * before a slot says where its interval begins. */
+/* Walks over the slots that are due and over those that have rows, both ascending: a slot with a
+ * row is decided, and the row before a slot says where its interval begins. */
 static enum err fill_batch(const struct slots_turn *turn, const struct due_question *question,
                            int64_t until_us)
 {
@@ -332,7 +333,8 @@ static struct due_question ask(const struct slots_turn *turn)
     };
 }
 
-/* Decides the first slots that are due; *ret_more when there are others. A disabled schedule has none, and moves along. */
+/* Decides the first slots that are due; *ret_more when there are others. A disabled schedule has
+ * none, and moves along. */
 static enum err decide(const struct slots_turn *turn, bool *ret_more)
 {
     struct due_list *due = &turn->desk->due;

@@ -1,12 +1,14 @@
-/* One job's turn: its schedule written or taken over, what is due decided. It owns nothing; one thread. For slots.c. */
+/* One job's turn: its schedule written or taken over, what is due decided. It owns nothing; one
+ * thread. For slots.c. */
 #ifndef DAEMON_SCHEDULE_SLOTS_TURN_H
 #define DAEMON_SCHEDULE_SLOTS_TURN_H
 
 #include "daemon/schedule/slot_rows.h"
 #include "daemon/schedule/slots.h"
 
-/* Two schedules may be known for a job: ours, as configured, and the row's. The row's is in force. They differ until ours was
- * announced, that is, written over the row's; and afterwards when another daemon was configured later than we were. */
+/* Two schedules may be known for a job: ours, as configured, and the row's. The row's is in force.
+ * They differ until ours was announced, that is, written over the row's; and afterwards when
+ * another daemon was configured later than we were. */
 struct slots_entry {
     struct slots_job job;
     struct timetable *ours;
@@ -39,7 +41,8 @@ enum err slots_make_timetable(const char *business_zone, const char *cron, const
 /* After the row was read: which timetable it means, and the next slot. */
 void slots_refresh(const struct slots_turn *turn);
 
-/* *ret_more is set when there is more to do at once, and left alone otherwise. ERR_BUSY: the row is not as it was read. */
+/* *ret_more is set when there is more to do at once, and left alone otherwise. ERR_BUSY: the row is
+ * not as it was read. */
 enum err slots_take_turn(const struct slots_turn *turn, bool *ret_more) MUST_CHECK;
 
 #endif

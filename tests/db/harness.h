@@ -1,7 +1,7 @@
 /* A scratch database for a test: made, migrated and dropped again on the server whose socket is in
- * $SETTLEMENTD_TEST_SOCKET, so that tests know nothing of each other and may run in any order. Whatever goes wrong in here
- * fails the test that is running, with the server's words. A test owns its harness; databases of tests that failed half
- * way are dropped at the end of the program. */
+ * $SETTLEMENTD_TEST_SOCKET, so that tests know nothing of each other and may run in any order.
+ * Whatever goes wrong in here fails the test that is running, with the server's words. A test owns
+ * its harness; databases of tests that failed half way are dropped at the end of the program. */
 #ifndef TESTS_DB_HARNESS_H
 #define TESTS_DB_HARNESS_H
 
@@ -11,7 +11,8 @@
 
 struct harness;
 
-/* For main: looks for the server, and says what to do when there is none; drops what tests left behind. */
+/* For main: looks for the server, and says what to do when there is none; drops what tests left
+ * behind. */
 bool harness_begin(void);
 void harness_end(void);
 
@@ -29,7 +30,8 @@ struct db *harness_db(struct harness *harness);
 /* One more connection; the test frees it before the harness. */
 struct db *harness_connect(const struct harness *harness);
 
-/* What connects to the database: options for db_open, and the defaults of the configuration pointed at it. */
+/* What connects to the database: options for db_open, and the defaults of the configuration pointed
+ * at it. */
 const struct db_options *harness_options(const struct harness *harness);
 const struct config *harness_config(const struct harness *harness);
 const char *harness_database(const struct harness *harness);

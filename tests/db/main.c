@@ -1,5 +1,5 @@
-/* test_db [SUITE]: runs all suites or the one named ("test_connection" or "connection") against the server whose socket is
- * in $SETTLEMENTD_TEST_SOCKET. CK_FORK=no runs them in this process. */
+/* test_db [SUITE]: runs all suites or the one named ("test_connection" or "connection") against the
+ * server whose socket is in $SETTLEMENTD_TEST_SOCKET. CK_FORK=no runs them in this process. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,8 @@ static const char LOCK_WAITS_SQL[] =
 static const char SESSION_SQL[] =
     "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?";
 
-/* InnoDB shows the transactions from a copy that it makes anew only when nobody has looked for 100 ms. */
+/* InnoDB shows the transactions from a copy that it makes anew only when nobody has looked for 100
+ * ms. */
 enum { LOOK_AGAIN_MS = 120 };
 
 enum { WAIT_S = 20, SQL_BYTES = 512 };

@@ -1,5 +1,6 @@
-/* Somebody else on the server: a connection with a thread that runs one statement at a time, so that a test can have a lock
- * held, or waited for, while it goes on itself. Every wait is bounded; what goes wrong in here fails the test. */
+/* Somebody else on the server: a connection with a thread that runs one statement at a time, so
+ * that a test can have a lock held, or waited for, while it goes on itself. Every wait is bounded;
+ * what goes wrong in here fails the test. */
 #ifndef TESTS_DB_RIVAL_H
 #define TESTS_DB_RIVAL_H
 
@@ -14,7 +15,8 @@ void rival_cleanup(struct rival **rival);
 
 /* Runs a statement now; it must succeed. */
 void rival_execute(struct rival *rival, const char *sql);
-/* Starts a statement that will have to wait, and rolls its transaction back once it got through or failed. */
+/* Starts a statement that will have to wait, and rolls its transaction back once it got through or
+ * failed. */
 void rival_start(struct rival *rival, const char *sql);
 /* Waits for the end of what was started: its error. */
 enum err rival_finish(struct rival *rival);

@@ -1,5 +1,5 @@
-/* A daemon's schedules on a scratch database, and a clock that stands where a test puts it. Whatever goes wrong in here fails
- * the test that is running. */
+/* A daemon's schedules on a scratch database, and a clock that stands where a test puts it.
+ * Whatever goes wrong in here fails the test that is running. */
 #ifndef TESTS_DB_SLOT_STAGE_H
 #define TESTS_DB_SLOT_STAGE_H
 
@@ -36,8 +36,8 @@ void stage_configure(struct slots *slots, const struct slots_job *job);
 void stage_tick(struct slot_stage *stage);
 void stage_tick_at(struct slot_stage *stage, const char *now);
 
-/* The job's slots as one text, "2026-07-03 00:10 OPEN; …", in their order; one column of them, joined by "; "; and what a
- * query gives as text. */
+/* The job's slots as one text, "2026-07-03 00:10 OPEN; …", in their order; one column of them,
+ * joined by "; "; and what a query gives as text. */
 const char *stage_slots_text(struct slot_stage *stage);
 const char *stage_column(struct slot_stage *stage, const char *column);
 const char *stage_text(struct slot_stage *stage, const char *sql);

@@ -1,5 +1,5 @@
-/* The suites of test_db, one a line, sorted. Included plainly it declares them; main.c includes it again with a SUITE of its
- * own to gather them, hence no include guard. */
+/* The suites of test_db, one a line, sorted. Included plainly it declares them; main.c includes it
+ * again with a SUITE of its own to gather them, hence no include guard. */
 #include <check.h>
 
 #ifndef SUITE

@@ -1,4 +1,5 @@
-/* One chunk and what may get in its way, on a real server: what is not committed is done again, what is committed is not. */
+/* One chunk and what may get in its way, on a real server: what is not committed is done again,
+ * what is committed is not. */
 #include <string.h>
 
 #include "common/db/transaction.h"
@@ -9,7 +10,8 @@
 
 enum { KEYS = 35 };
 
-/* What the hook of a test does, at which call of that moment (from 1; 0: at each), and how often it was called. */
+/* What the hook of a test does, at which call of that moment (from 1; 0: at each), and how often it
+ * was called. */
 struct plan {
     struct tiny *tiny;
     struct rival *rival;
@@ -125,7 +127,8 @@ START_TEST(what_fails_leaves_nothing_and_is_repeated_by_its_class)
 }
 END_TEST
 
-/* The rival holds row 2 and much else, so that the chunk is the one to be rolled back; each then wants what the other has. */
+/* The rival holds row 2 and much else, so that the chunk is the one to be rolled back; each then
+ * wants what the other has. */
 static enum err deadlock(struct plan *plan, struct chunk *chunk)
 {
     TRY(db_execute(chunk->db, "UPDATE test_hot SET n = n + 1 WHERE id = 1"));
@@ -240,7 +243,8 @@ START_TEST(a_session_killed_before_its_commit_is_done_again)
 }
 END_TEST
 
-/* What the engine would do next, and then the reply is lost: a commit whose outcome it has to find out. */
+/* What the engine would do next, and then the reply is lost: a commit whose outcome it has to find
+ * out. */
 static enum err commit_and_kill(struct plan *plan, struct chunk *chunk)
 {
     static const char CHECKPOINT_SQL[] =

@@ -227,7 +227,8 @@ static void *read_back(void *argument)
     return NULL;
 }
 
-/* A plain read would give the version of before, as long as the commit that it asks about is still under way. */
+/* A plain read would give the version of before, as long as the commit that it asks about is still
+ * under way. */
 START_TEST(reading_back_waits_for_a_commit_that_is_under_way)
 {
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 4);

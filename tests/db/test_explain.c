@@ -7,8 +7,8 @@
 
 static const struct civil DAY = {2026, 7, 3};
 
-/* Content 1: two settled days, the second crosses two tiers: T(500004) = 540005.0, T(99999) = 99999.0. Content 2 is parked,
- * content 3 has views on an earlier day only. */
+/* Content 1: two settled days, the second crosses two tiers: T(500004) = 540005.0, T(99999) =
+ * 99999.0. Content 2 is parked, content 3 has views on an earlier day only. */
 static const char *const SETTLED_SQL[] = {
     "INSERT INTO member VALUES (9, 'a@b.c', 'the creator', 'CREATOR')",
     "INSERT INTO content_post (content_post_id, member_id, title, duration) VALUES"

@@ -1,4 +1,5 @@
-/* What is remembered of an execution's end, and what follows from it: causes, restarts, who may stop or abandon it. */
+/* What is remembered of an execution's end, and what follows from it: causes, restarts, who may
+ * stop or abandon it. */
 #include "daemon/engine/history.h"
 
 #include <string.h>

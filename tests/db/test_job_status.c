@@ -7,7 +7,8 @@
 
 enum { CAPACITY = 10 };
 
-/* Two executions of an instance of `daily-settlement` (the first died, the second runs), and one of another job. */
+/* Two executions of an instance of `daily-settlement` (the first died, the second runs), and one of
+ * another job. */
 static const char *const EXECUTIONS_SQL[] = {
     "INSERT INTO BATCH_JOB_INSTANCE VALUES (1, 0, 'daily-settlement', 'a'), (2, 0, 'other', 'b')",
     "INSERT INTO BATCH_JOB_EXECUTION VALUES"
@@ -225,7 +226,8 @@ START_TEST(an_execution_says_why_it_was_started_and_how_it_ended)
 }
 END_TEST
 
-/* Three instances of the job and one of another program; only the latest execution of an instance counts. */
+/* Three instances of the job and one of another program; only the latest execution of an instance
+ * counts. */
 static const char *const ENDS_SQL[] = {
     "INSERT INTO BATCH_JOB_INSTANCE VALUES (11, 0, 'daily-settlement', '11'),"
     " (12, 0, 'daily-settlement', '12'), (13, 0, 'daily-settlement', '13'), (14, 0, 'theirs', '14')",

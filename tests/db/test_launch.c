@@ -1,4 +1,5 @@
-/* Who may launch what: Spring Batch's rules for instances, executions whose process is gone, and the order of days. */
+/* Who may launch what: Spring Batch's rules for instances, executions whose process is gone, and
+ * the order of days. */
 #include "daemon/engine/launch.h"
 
 #include <pthread.h>
@@ -134,7 +135,8 @@ START_TEST(an_instance_is_launched_again_by_spring_batchs_rules)
 }
 END_TEST
 
-/* All executions count, not only the latest: a FAILED one after it does not open a COMPLETED instance again. */
+/* All executions count, not only the latest: a FAILED one after it does not open a COMPLETED
+ * instance again. */
 START_TEST(an_earlier_execution_can_decide)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
@@ -174,7 +176,8 @@ START_TEST(a_process_that_is_alive_is_left_alone)
 }
 END_TEST
 
-/* What an execution leaves behind that was killed in the middle of a step: one partition done, one not. */
+/* What an execution leaves behind that was killed in the middle of a step: one partition done, one
+ * not. */
 static void leave_step(struct harness *harness, const struct launch_answer *launched)
 {
     struct db *db = harness_db(harness);

@@ -1,4 +1,5 @@
-/* Outcomes that cannot be read at the first try: the claim or the read-back meets a lock, or loses its connection as well. */
+/* Outcomes that cannot be read at the first try: the claim or the read-back meets a lock, or loses
+ * its connection as well. */
 #include <stdlib.h>
 #include <time.h>
 
@@ -10,7 +11,8 @@
 
 enum { KEYS = 35 };
 
-/* Holds the partition's row until somebody has waited for it; then lets the wait time out, or kills the one that waits. */
+/* Holds the partition's row until somebody has waited for it; then lets the wait time out, or kills
+ * the one that waits. */
 struct holder {
     struct tiny *tiny;
     struct db *db, *observer;
@@ -41,7 +43,8 @@ static int64_t wait_for_change(struct holder *holder, const char *sql, int64_t n
     return -1;
 }
 
-/* The next try waits in another transaction: so the first wait is seen to be over also when the next has begun. */
+/* The next try waits in another transaction: so the first wait is seen to be over also when the
+ * next has begun. */
 static void *hold(void *argument)
 {
     struct holder *holder = argument;
@@ -121,7 +124,8 @@ static enum err commit_and_kill(enum tiny_moment moment, struct chunk *chunk, vo
     return OK;
 }
 
-/* 0: the read-back waits too long for the row; 1: its session is killed as well. The chunk was committed both times. */
+/* 0: the read-back waits too long for the row; 1: its session is killed as well. The chunk was
+ * committed both times. */
 START_TEST(a_read_back_that_fails_is_tried_again_before_the_chunk_is)
 {
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);

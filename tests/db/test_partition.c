@@ -1,4 +1,5 @@
-/* Plans over made-up days: what must hold for each of them, and that a stored plan is never made again. */
+/* Plans over made-up days: what must hold for each of them, and that a stored plan is never made
+ * again. */
 #include <string.h>
 
 #include "common/db/transaction.h"
@@ -68,7 +69,8 @@ static int64_t count_between(struct harness *harness, const struct key_range *ra
     return count;
 }
 
-/* Disjoint, ascending, without gaps, none empty, all keys in it, no more ranges than allowed, no two that could be one. */
+/* Disjoint, ascending, without gaps, none empty, all keys in it, no more ranges than allowed, no
+ * two that could be one. */
 static void check_plan(struct harness *harness, const struct partition_plan *plan,
                        const struct run_limits *limits)
 {
@@ -119,7 +121,8 @@ START_TEST(the_target_follows_volume_workers_and_limits)
 }
 END_TEST
 
-/* Dense, sparse, and huge ids, a hot key here and there, days before and after that must not count. */
+/* Dense, sparse, and huge ids, a hot key here and there, days before and after that must not count.
+ * */
 static void random_day(struct harness *harness, struct random *random)
 {
     int64_t spans[] = {50, 5000, INT64_C(1) << 40, INT64_MAX - 10};
@@ -168,7 +171,8 @@ START_TEST(the_number_follows_the_volume)
     CLEANUP(partition_plan_free) struct partition_plan capped = {0};
     make(harness, &source, &limits, &fine);
     check_plan(harness, &fine, &limits);
-    /* Halving 20000 until no more than 500 are estimated; estimates may be wrong by a factor of two. */
+    /* Halving 20000 until no more than 500 are estimated; estimates may be wrong by a factor of
+     * two. */
     ck_assert_int_ge(fine.count, 20);
     ck_assert_int_le(fine.count, 160);
     limits.partition_items = 10000;

@@ -12,7 +12,8 @@
 
 enum { KEYS = 400, PARTITIONS = 16, THREADS = 4 };
 
-/* What the hook does, in the chunks of the partition that is in trouble. Called by all workers at once. */
+/* What the hook does, in the chunks of the partition that is in trouble. Called by all workers at
+ * once. */
 struct trouble {
     struct tiny *tiny;
     struct rival *rival;

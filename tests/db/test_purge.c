@@ -7,7 +7,8 @@
 #include "tests/db/harness.h"
 #include "tests/db/suites.h"
 
-/* An execution with everything that hangs on one, of the instance of the same number, ended `days` ago. NULL: it runs. */
+/* An execution with everything that hangs on one, of the instance of the same number, ended `days`
+ * ago. NULL: it runs. */
 struct made {
     int64_t id, instance_id;
     const char *job, *status;

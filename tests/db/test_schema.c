@@ -1,4 +1,5 @@
-/* Migrations: applied once and in order, by one at a time, and refused when they are not what was applied before. */
+/* Migrations: applied once and in order, by one at a time, and refused when they are not what was
+ * applied before. */
 #include "common/schema.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Settings that would make a commit less than a commit are refused by name. They are the server's, so each test puts back what
- * it changed, and the fixture does so for one that failed half way. */
+/* Settings that would make a commit less than a commit are refused by name. They are the server's,
+ * so each test puts back what it changed, and the fixture does so for one that failed half way. */
 #include "common/server_check.h"
 
 #include <string.h>

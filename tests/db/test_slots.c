@@ -179,8 +179,8 @@ START_TEST(no_day_lies_between_two_slots)
 }
 END_TEST
 
-/* The cron's zone says when, the business zone which day. 02:30 does not exist in Berlin on 2026-03-29, and exists twice on
- * 2026-10-25. In Seoul it is 08 or 09 hours later. */
+/* The cron's zone says when, the business zone which day. 02:30 does not exist in Berlin on
+ * 2026-03-29, and exists twice on 2026-10-25. In Seoul it is 08 or 09 hours later. */
 static const struct {
     const char *cron, *zone, *business_zone, *from, *now, *slots;
 } zone_cases[] = {

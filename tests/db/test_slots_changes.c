@@ -118,7 +118,8 @@ START_TEST(a_pause_between_two_slots_changes_nothing)
 }
 END_TEST
 
-/* The rows were read a moment ago, and are not read again before the slot: the decision itself must notice. */
+/* The rows were read a moment ago, and are not read again before the slot: the decision itself must
+ * notice. */
 START_TEST(a_pause_of_this_moment_counts)
 {
     CLEANUP(slot_stage_cleanup) struct slot_stage *stage = daily_stage(MISFIRE_ONCE);

@@ -1,4 +1,5 @@
-/* Each slot is decided once: with several daemons, with clocks that jump, with connections that break. */
+/* Each slot is decided once: with several daemons, with clocks that jump, with connections that
+ * break. */
 #include <pthread.h>
 #include <string.h>
 
@@ -83,7 +84,8 @@ START_TEST(taking_slots_back_is_said_and_shown)
 }
 END_TEST
 
-/* The clock is wrong by a year for a while, in the other direction: what was taken back then is decided again as missed. */
+/* The clock is wrong by a year for a while, in the other direction: what was taken back then is
+ * decided again as missed. */
 START_TEST(a_clock_that_was_behind_leaves_a_row_for_each_slot)
 {
     CLEANUP(slot_stage_cleanup) struct slot_stage *stage = new_stage(DAILY, "2026-07-01 12:00:00");

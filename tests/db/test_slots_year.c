@@ -1,6 +1,7 @@
-/* A year of schedules in zones whose clocks change, on a database that is real and under a daemon that dies every hour: before
- * and after each statement of a decision, or after it; sometimes nobody starts it again for a day or two. The timetable says
- * which slots there are; each must be there once. */
+/* A year of schedules in zones whose clocks change, on a database that is real and under a daemon
+ * that dies every hour: before and after each statement of a decision, or after it; sometimes
+ * nobody starts it again for a day or two. The timetable says which slots there are; each must be
+ * there once. */
 #include <string.h>
 
 #include "common/db/statement.h"
@@ -12,7 +13,8 @@
 static const char FROM[] = "2026-01-01 00:00:00";
 static const char BUSINESS_ZONE[] = "Europe/Berlin";
 
-/* One process in so many dies inside of a decision, if it makes one; the others when they are through. */
+/* One process in so many dies inside of a decision, if it makes one; the others when they are
+ * through. */
 enum { HOURS = 365 * 24, JOBS = 3, CRASH_POINTS = 4, DEATHS_APART = 6 };
 
 static const struct slots_job jobs[JOBS] = {

@@ -1,4 +1,5 @@
-/* Prepared statements against a real server: what goes in comes out, one row or many, before and after a reconnect. */
+/* Prepared statements against a real server: what goes in comes out, one row or many, before and
+ * after a reconnect. */
 #include "common/db/statement.h"
 
 #include <stdlib.h>

@@ -16,7 +16,8 @@
 
 enum { PARTS_FIXED = 3 };
 
-/* The timetable of the last question is kept, because many questions in a row are about the same. */
+/* The timetable of the last question is kept, because many questions in a row are about the same.
+ * */
 struct answers {
     const char *folder;
     char *zone, *cron;

@@ -1,4 +1,5 @@
-/* test_unit [SUITE]: runs all suites or the one named ("test_money" or "money"). CK_FORK=no runs them in this process. */
+/* test_unit [SUITE]: runs all suites or the one named ("test_money" or "money"). CK_FORK=no runs
+ * them in this process. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

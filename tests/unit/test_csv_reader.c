@@ -6,7 +6,8 @@
 #include "common/csv_reader.h"
 #include "tests/unit/suites.h"
 
-/* An input in memory that comes in pieces of `step` bytes, so that no bound of a record depends on those of a read. */
+/* An input in memory that comes in pieces of `step` bytes, so that no bound of a record depends on
+ * those of a read. */
 struct memory {
     const char *text;
     size_t size, at, step;
@@ -26,7 +27,8 @@ static enum err read_memory(void *context, void *buffer, size_t size, size_t *re
     return OK;
 }
 
-/* A record as text: "line:offset+length[field|field]", or with the first word of its fault: "…!quote". */
+/* A record as text: "line:offset+length[field|field]", or with the first word of its fault:
+ * "…!quote". */
 static const char *word_of_fault(const char *fault)
 {
     static const char *const words[][2] = {{"never closed", "unclosed"},

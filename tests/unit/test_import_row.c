@@ -19,7 +19,8 @@ static const struct import_column *column_of(const char *kind_name, const char *
     ck_abort_msg("%s has no column %s", kind_name, column_name);
 }
 
-/* A field that is checked; `reason` NULL: it is good, and its text or number goes to the table as it is. */
+/* A field that is checked; `reason` NULL: it is good, and its text or number goes to the table as
+ * it is. */
 struct field_case {
     const char *kind, *column, *text, *reason;
 };

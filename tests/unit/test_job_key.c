@@ -15,7 +15,8 @@ struct key_case {
     int count;
 };
 
-/* The first three were computed by Spring Batch 5.2.6 itself; the others by md5sum over the text that it hashes. */
+/* The first three were computed by Spring Batch 5.2.6 itself; the others by md5sum over the text
+ * that it hashes. */
 static const struct key_case key_cases[] = {
     {"d41d8cd98f00b204e9800998ecf8427e", {{0}}, 0},
     {"38238cc499ffc7486f0d7edef6c29d8c", {{"date", LOCAL_DATE, "2024-01-01", true}}, 1},

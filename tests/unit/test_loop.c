@@ -1,5 +1,5 @@
-/* The daemon's loop in a thread of its own, with real signals to this process; the test plays the coordinator at the
- * mailbox and the service manager at $NOTIFY_SOCKET. */
+/* The daemon's loop in a thread of its own, with real signals to this process; the test plays the
+ * coordinator at the mailbox and the service manager at $NOTIFY_SOCKET. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

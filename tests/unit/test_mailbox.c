@@ -1,5 +1,5 @@
-/* The mailbox between loop and coordinator: nothing that was ordered is missed, a stop only rises, a report is news
- * only when it says something else. */
+/* The mailbox between loop and coordinator: nothing that was ordered is missed, a stop only rises,
+ * a report is news only when it says something else. */
 #include <pthread.h>
 
 #include "daemon/mailbox.h"

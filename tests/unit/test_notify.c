@@ -1,5 +1,5 @@
-/* What the service manager hears: the lines of each datagram, at a path and at an abstract address; no text can forge a
- * line; a manager whose queue is full is not waited for. */
+/* What the service manager hears: the lines of each datagram, at a path and at an abstract address;
+ * no text can forge a line; a manager whose queue is full is not waited for. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-/* When an execution that ended is started again: by its cause, by what was tried already, and how long it waits. */
+/* When an execution that ended is started again: by its cause, by what was tried already, and how
+ * long it waits. */
 #include "daemon/engine/restart.h"
 
 #include "tests/unit/suites.h"

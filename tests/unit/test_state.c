@@ -35,8 +35,9 @@ START_TEST(three_of_them_mean_that_somebody_is_at_it)
 }
 END_TEST
 
-/* A row for each status that is left, a column for each that is entered, in the order of the words: x marks what is
- * allowed. Ends stay ends, but for giving up what was stopped or failed; what is unknown is for a person to decide. */
+/* A row for each status that is left, a column for each that is entered, in the order of the words:
+ * x marks what is allowed. Ends stay ends, but for giving up what was stopped or failed; what is
+ * unknown is for a person to decide. */
 static const char *const allowed[STATUS_COUNT] = {
     "........", /* COMPLETED */
     "x.xxxx..", /* STARTING */
@@ -62,7 +63,8 @@ struct worse_case {
     enum batch_status a, b, worse;
 };
 
-/* BatchStatus.upgradeTo of Spring Batch 5: above STARTED the higher counts; else COMPLETED wins; else the higher. */
+/* BatchStatus.upgradeTo of Spring Batch 5: above STARTED the higher counts; else COMPLETED wins;
+ * else the higher. */
 static const struct worse_case worse_cases[] = {
     {STATUS_COMPLETED, STATUS_COMPLETED, STATUS_COMPLETED},
     {STATUS_COMPLETED, STATUS_STARTING, STATUS_COMPLETED},
