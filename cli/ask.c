@@ -68,8 +68,7 @@ static bool time_is_over(const struct asking *asking)
     return limit_s > 0 && now_us() - asking->began_us >= limit_s * 1000000;
 }
 
-/* Who asks: the person behind sudo rather than root. */
-static void describe_person(char *ret_text, size_t size)
+void ask_person(char *ret_text, size_t size)
 {
     char host[256] = "unknown";
     const char *name = getenv("SUDO_USER");
@@ -364,7 +363,7 @@ static enum err write_request(struct asking *asking, const struct request_order 
 {
     char person[REQUEST_PERSON];
     struct request_order signed_order = *order;
-    describe_person(person, sizeof(person));
+    ask_person(person, sizeof(person));
     signed_order.requested_by = person;
     remember(&asking->request, &signed_order);
     bool quiet = asking->cli->json || !asking->options.wait;

@@ -20,4 +20,7 @@ struct ask_options {
  * in here. */
 int ask(struct cli *cli, const struct request_order *order, const struct ask_options *options);
 
+/* Who asks, as USER@HOST: the person behind sudo rather than root. Cut to fit. */
+void ask_person(char *ret_text, size_t size);
+
 #endif

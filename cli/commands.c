@@ -86,6 +86,22 @@ static const struct cli_command commands[] = {
      "--count says otherwise) in the job's time zone and in UTC, with the business day that each\n"
      "settles up to.\n",
      false, cli_next},
+    {"nodes", "", "List the processes that work on this database",
+     "A line for each daemon and each run in the foreground: since when it is there and when it was\n"
+     "heard of last, the execution that it runs, the partitions that it has of executions which "
+     "others\n"
+     "run, and what it says about itself.\n",
+     true, cli_nodes},
+    {"drain", "NODE [--wait [--timeout SECONDS]]\n       settlectl drain NODE --undo",
+     "Make a daemon hand over what it has, and take on nothing more",
+     "NODE is the beginning of an id as settlectl nodes prints it. At the next chunk boundary the "
+     "daemon\n"
+     "gives back the partitions that it has of others' executions, and stops an execution of its "
+     "own\n"
+     "for another daemon to go on with, which costs no attempt; without another daemon it finishes "
+     "it.\n"
+     "The process stays, and says that it is drained; --wait waits for that, --undo takes it back.\n",
+     false, cli_drain},
     {"purge", "--older-than AGE [--dry-run]", "Delete job metadata that nobody needs any more",
      "AGE is in days or weeks: 90d, 12w. Goes: job instances that ended longer ago, with their\n"
      "executions, steps and partitions; requests, slots and dead processes of that age. Stays: the\n"

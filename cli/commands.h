@@ -38,6 +38,8 @@ int cli_purge(struct cli *cli, int argc, char **argv);
 int cli_runs(struct cli *cli, int argc, char **argv);
 int cli_show(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
+int cli_nodes(struct cli *cli, int argc, char **argv);
+int cli_drain(struct cli *cli, int argc, char **argv);
 int cli_top(struct cli *cli, int argc, char **argv);
 int cli_report(struct cli *cli, int argc, char **argv);
 int cli_explain(struct cli *cli, int argc, char **argv);

@@ -28,7 +28,8 @@ static const char WITHDRAW_SQL[] =
 
 static const char DAEMON_SQL[] =
     "SELECT COUNT(*) OVER (), host, pid FROM node"
-    " WHERE role = 'DAEMON' AND lease_until > NOW(6) ORDER BY started_at DESC LIMIT 1";
+    " WHERE role = 'DAEMON' AND lease_until > NOW(6) AND drain_requested_at IS NULL"
+    " ORDER BY started_at DESC LIMIT 1";
 
 static const char *const command_names[] = {
     [REQUEST_RUN] = "RUN",         [REQUEST_BACKFILL] = "BACKFILL", [REQUEST_STOP] = "STOP",

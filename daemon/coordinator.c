@@ -67,7 +67,7 @@ static void tell(struct coordinator *coordinator)
 {
     struct mailbox_report *report = &coordinator->report;
     const struct status_line status = {report, coordinator->works, coordinator->work_count,
-                                       coordinator->away};
+                                       coordinator->away, coordinator->pulse.drained};
     status_line_write(&status, report->status, sizeof(report->status));
     if (coordinator->node != NULL) node_set_status(coordinator->node, report->status);
     mailbox_tell(coordinator->mailbox, report);
@@ -209,6 +209,7 @@ static enum err run_works(struct coordinator *coordinator, struct work_context *
     bool something = pulse->accepted || pulse->open || pulse->due || pulse->running;
     for (int i = 0; i < coordinator->work_count; i++) {
         struct work *work = &coordinator->works[i];
+        TRY(tolerate(coordinator, helping_turn(&work->helping, work->job, context)));
         if (!something && !context->stirred && work->conductor == NULL) {
             work->state[0] = '\0';
             continue;
@@ -241,14 +242,24 @@ static enum err adopt(struct coordinator *coordinator)
     return queue_adopt(coordinator->db, node_id(coordinator->node));
 }
 
+static void note_drain(const struct coordinator *coordinator)
+{
+    bool drained = coordinator->pulse.drained;
+    log_event(LOG_LEVEL_INFO, drained ? "drained" : "undrained",
+              drained ? "takes on nothing more, and hands over what it has" : "takes work on again",
+              "node", node_id(coordinator->node), NULL);
+}
+
 static enum err take_turn(struct coordinator *coordinator)
 {
     struct pulse *pulse = &coordinator->pulse;
     struct pulse before = *pulse;
     coordinator->trouble = false;
-    TRY(tolerate(coordinator, pulse_take(coordinator->pulse_statement, pulse)));
+    TRY(tolerate(coordinator,
+                 pulse_take(coordinator->pulse_statement, node_id(coordinator->node), pulse)));
     if (coordinator->trouble) return OK;
-    TRY(decide_slots(coordinator));
+    if (pulse->drained != before.drained) note_drain(coordinator);
+    if (!pulse->drained) TRY(decide_slots(coordinator));
     struct work_context context = {
         .db = coordinator->db,
         .node_id = node_id(coordinator->node),
@@ -261,7 +272,10 @@ static enum err take_turn(struct coordinator *coordinator)
         .running = pulse->running,
         .stirred = (pulse->open && !before.open) || (pulse->due && !before.due) ||
                    (pulse->accepted && !before.accepted),
+        .shared = pulse->shared,
+        .drained = pulse->drained,
     };
+    if (pulse->drained) return run_works(coordinator, &context);
     if (pulse->pending)
         TRY(tolerate(coordinator, answers_turn(coordinator->works, coordinator->work_count,
                                                &context, &context.stirred)));
@@ -320,7 +334,7 @@ static bool drain(struct coordinator *coordinator, enum mailbox_stop order)
     for (int i = 0; i < coordinator->work_count; i++) {
         bool running = false;
         work_drain(&coordinator->works[i], &context, stop, &running);
-        if (running && cut) conductor_cut(coordinator->works[i].conductor);
+        if (running && cut) work_cut(&coordinator->works[i]);
         any = any || running;
     }
     return any;

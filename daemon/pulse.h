@@ -13,10 +13,13 @@ struct pulse {
     bool purge;     /* the housekeeping's slot */
     bool due;       /* executions that are to be started again */
     bool running;   /* executions of our jobs that are marked as running */
+    bool shared;    /* steps of others that are open to this process */
+    bool drained;   /* somebody wants this process to take on nothing more */
 };
 
 /* Prepares it; free with statement_free. */
 enum err pulse_new(struct db *db, struct statement **ret_statement) MUST_CHECK;
-enum err pulse_take(struct statement *statement, struct pulse *ret_pulse) MUST_CHECK;
+enum err pulse_take(struct statement *statement, const char *node_id,
+                    struct pulse *ret_pulse) MUST_CHECK;
 
 #endif

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
-/* By the lock, which is free as soon as a process is gone: should it be alive after all, nothing is
+/* What a drained daemon had is another's, too. By the lock, which is free as soon as a process is gone: should it be alive after all, nothing is
  * lost when another daemon works its requests off. */
 static const char ADOPT_SQL[] =
     "UPDATE job_request SET node_id = ? WHERE status = 'ACCEPTED' AND node_id NOT IN"
-    " (SELECT node_id FROM node WHERE lease_until > NOW(6)"
+    " (SELECT node_id FROM node WHERE lease_until > NOW(6) AND drain_requested_at IS NULL"
     " AND IS_USED_LOCK(CONCAT('settlementd.', node_id)) IS NOT NULL)";
 static const char FIRST_SQL[] =
     "SELECT request_id, command = 'RESTART', command = 'BACKFILL', COALESCE(job_execution_id, 0),"

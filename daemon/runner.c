@@ -12,8 +12,9 @@ static int thread_count(const struct config *config)
     return cores > 0 ? (int)min_i64(cores, 256) : 1;
 }
 
-static struct run_limits limits_of(const struct config *config)
+struct run_limits runner_limits(const struct runner *runner)
 {
+    const struct config *config = &runner->config;
     return (struct run_limits){
         .threads = thread_count(config),
         .chunk_size = config->workers.chunk_size,
@@ -116,7 +117,8 @@ enum err runner_execute(struct runner *runner, const struct job *job, const char
         .db = runner->db,
         .pool = runner->pool,
         .control = &runner->control,
-        .limits = limits_of(&runner->config),
+        .node_id = runner->node_id,
+        .limits = runner_limits(runner),
         .restart = restart,
         .signal_cause = runner->signal_cause,
     };

@@ -43,6 +43,9 @@ void runner_done(struct runner *runner);
 /* Opens the coordinator's and the workers' connections. */
 enum err runner_connect(struct runner *runner, struct detail *detail) MUST_CHECK;
 
+/* What the configuration says about a run. */
+struct run_limits runner_limits(const struct runner *runner);
+
 /* Runs what `runner->launched` is about to its end; see execution_run. Logs what it used. */
 enum err runner_execute(struct runner *runner, const struct job *job, const char *date,
                         struct detail *detail) MUST_CHECK;

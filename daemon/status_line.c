@@ -43,6 +43,10 @@ static void add_running(struct line *line, const struct work *work, bool drainin
 
 static void add_work(struct line *line, const struct work *work, bool draining)
 {
+    const struct assistant *assistant = work->helping.assistant;
+    if (assistant != NULL && assistant_execution(assistant) != 0)
+        add(line, "%shelping with execution %lld of %s", separator(line),
+            (long long)assistant_execution(assistant), work->job->name);
     if (work->conductor != NULL) add_running(line, work, draining);
     if (work->conductor == NULL && work->state[0] != '\0')
         add(line, "%s%s waits: %.160s", separator(line), work->job->name, work->state);
@@ -77,6 +81,8 @@ void status_line_write(const struct status_line *status, char *ret_line, size_t 
         add(&line, "%sdaemon waiting for the database: %.200s", separator(&line), status->away);
     else if (draining && !any_running(status))
         add(&line, "%sdaemon stopping", separator(&line));
+    else if (status->drained)
+        add(&line, "%sdaemon drained: takes on nothing more", separator(&line));
     else if (!draining && !any_running(status))
         add(&line, "%sdaemon %s", separator(&line), any_waiting(status) ? "waiting" : "idle");
     for (int i = 0; i < status->work_count; i++)

@@ -11,6 +11,7 @@ struct status_line {
     const struct work *works;
     int work_count;
     const char *away; /* why the database cannot be reached; empty: it can */
+    bool drained;     /* settlectl drain */
 };
 
 /* Writes "daemon idle", "daemon waiting", or "daemon running daily-settlement 2026-07-01 (execution

@@ -5,6 +5,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/engine/history.h"
+#include "daemon/engine/spread.h"
 #include "daemon/schedule/slots.h"
 
 static const char PAUSED_SQL[] =
@@ -373,6 +374,29 @@ static enum err is_paused(const struct work *work, const struct work_context *co
 
 /* ---- the turn ---- */
 
+/* A drained daemon begins nothing, but who waits for what it has finished must be told. */
+static enum err settle_request(struct work *work, const struct work_context *context)
+{
+    struct queued_request request;
+    struct admission admission = {0};
+    struct detail detail = {0};
+    bool passed = false;
+    if (!context->accepted) return OK;
+    enum err err = queue_first(context->db, context->node_id, work->job->name, &request);
+    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
+    err = work->job->admit(context->db, request.at, &admission, &detail);
+    return err == ERR_CLOSED ? look_at_day(work, context, &request, &passed) : OK;
+}
+
+/* At the next chunk boundary, if there is somebody to go on from there: it costs no attempt. */
+static enum err hand_over(struct work *work, const struct work_context *context)
+{
+    int others = 0;
+    TRY(spread_daemons(context->db, &others));
+    if (others > 0) conductor_stop(work->conductor, STOP_DRAIN);
+    return OK;
+}
+
 /* People come before slots, and what was begun before both; a job that is paused or disabled begins
  * only what it is asked for. */
 static enum err choose(struct work *work, const struct work_context *context)
@@ -395,7 +419,11 @@ enum err work_turn(struct work *work, const struct work_context *context)
 {
     bool running = false;
     if (work->conductor != NULL) TRY(take_end_in(work, context));
-    if (work->conductor != NULL) return OK;
+    if (work->conductor != NULL) return context->drained ? hand_over(work, context) : OK;
+    if (context->drained) {
+        set_state(work, "");
+        return settle_request(work, context);
+    }
     bool early = clock_monotonic_us(&clock_system) < work->look_again_us;
     if (early && !context->stirred) return OK;
     set_state(work, "");
@@ -408,15 +436,24 @@ void work_drain(struct work *work, const struct work_context *context, enum stop
                 bool *ret_running)
 {
     struct conductor_outcome outcome;
-    *ret_running = false;
+    bool helps = false;
+    helping_drain(&work->helping, stop, &helps);
+    *ret_running = helps;
     if (work->conductor == NULL) return;
     conductor_stop(work->conductor, stop);
-    *ret_running = !conductor_ended(work->conductor, &outcome);
-    if (*ret_running) return;
+    bool runs = !conductor_ended(work->conductor, &outcome);
+    *ret_running = runs || helps;
+    if (runs) return;
     /* What cannot be written down now, the next daemon finds out for itself. */
     if (context->db != NULL && take_end_in(work, context) == OK) return;
     conductor_free(work->conductor);
     work->conductor = NULL;
+}
+
+void work_cut(struct work *work)
+{
+    if (work->conductor != NULL) conductor_cut(work->conductor);
+    if (work->helping.assistant != NULL) assistant_cut(work->helping.assistant);
 }
 
 enum err work_is_busy(const struct work *work, const struct work_context *context, bool *ret_busy)

@@ -7,6 +7,7 @@
 #define DAEMON_WORK_H
 
 #include "daemon/conductor.h"
+#include "daemon/helping.h"
 #include "daemon/queue.h"
 
 /* What all jobs share. */
@@ -21,24 +22,31 @@ struct work_context {
     bool accepted;  /* requests are being worked off */
     bool running;   /* something of our jobs is marked as running in the tables */
     bool stirred;   /* somebody asked for something: look at once */
+    bool shared;    /* others have opened steps to this process */
+    bool drained;   /* this process is to begin nothing, and to hand over what it has */
 };
 
 struct work {
     const struct job *job;
     struct conductor *conductor; /* NULL: none */
+    struct helping helping;      /* with what others run of the job */
     int64_t look_again_us;       /* monotonic; not before then without need */
     char suspect[NODE_ID];       /* whose lock was free at the last look */
     char state[256];             /* a clause for the status line: what it does or waits for */
     char last_error[256];
 };
 
-/* One turn: takes the end of an execution in, and starts the next. */
+/* One turn: takes the end of an execution in, and starts the next; in a drained daemon hands over
+ * the one that runs when there is another daemon to go on with it. */
 enum err work_turn(struct work *work, const struct work_context *context) MUST_CHECK;
 
-/* While the daemon stops: stops the execution that runs, and takes its end in. *ret_running: it has
- * not ended yet. */
+/* While the daemon stops: stops the execution that runs, and takes its end in; likewise its help
+ * with others'. *ret_running: something has not ended yet. */
 void work_drain(struct work *work, const struct work_context *context, enum stop stop,
                 bool *ret_running);
+
+/* Closes the sockets below what does not end. */
+void work_cut(struct work *work);
 
 /* True while an execution runs, here or elsewhere, or requests wait: a new request has to wait as
  * well. */

@@ -1,7 +1,5 @@
 #include "daemon/engine/chunk.h"
 
-#include <stdatomic.h>
-
 #include "common/db/transaction.h"
 #include "common/log.h"
 #include "daemon/engine/repository.h"
@@ -26,6 +24,12 @@ static const char CHECKPOINT_SQL[] =
     " s.END_TIME = IF(?, NOW(6), NULL), s.LAST_UPDATED = NOW(6),"
     " s.VERSION = s.VERSION + 1"
     " WHERE p.partition_id = ? AND p.epoch = ? AND p.chunk_count = ? AND p.status = 'STARTED'";
+/* Whoever skips something takes turns at it with the others, in whatever process, until its commit:
+ * so the sum is that of all that is committed. */
+static const char HOLD_PLAN_SQL[] =
+    "SELECT 1 FROM step_plan WHERE job_instance_id = ? AND step_name = ? FOR UPDATE";
+static const char SKIPPED_SQL[] =
+    "SELECT SUM(skip_count) FROM step_partition WHERE job_instance_id = ? AND step_name = ?";
 
 enum { BOTH_ROWS = 2 }; /* a partition and its step execution */
 
@@ -72,25 +76,20 @@ static enum err write_checkpoint(struct chunk_worker *worker, const struct chunk
     return statement_affected(update) == BOTH_ROWS ? OK : ERR_FENCED;
 }
 
-/* Counts the chunk's skips before it commits, so that two chunks at once cannot both take the last
- * places under the limit; release_skips takes them back when it does not. */
-static enum err reserve_skips(struct chunk_worker *worker, struct chunk *chunk)
+/* Two chunks at once cannot both take the last places under the limit. */
+static enum err check_skips(struct chunk_worker *worker, struct chunk *chunk)
 {
+    int64_t instance = worker->run->job_instance_id;
     int64_t limit = worker->limits->skip_limit;
+    int64_t one = 0, before = 0;
     if (chunk->skipped == 0) return OK;
-    int64_t skipped = atomic_fetch_add(worker->skipped, chunk->skipped) + chunk->skipped;
-    worker->reserved_skips = chunk->skipped;
-    if (skipped <= limit) return OK;
+    TRY(db_query_i64(worker->db, &one, 0, HOLD_PLAN_SQL, "is", instance, worker->step->name));
+    TRY(db_query_i64(worker->db, &before, 0, SKIPPED_SQL, "is", instance, worker->step->name));
+    if (before + chunk->skipped <= limit) return OK;
     return detail_set(&chunk->detail, ERR_SKIP_LIMIT,
                       "%s: %lld items were skipped, the limit (skip_limit) is %lld; %s",
-                      worker->step->name, (long long)skipped, (long long)limit,
+                      worker->step->name, (long long)(before + chunk->skipped), (long long)limit,
                       worker->step->skip_hint == NULL ? "" : worker->step->skip_hint);
-}
-
-static void release_skips(struct chunk_worker *worker)
-{
-    atomic_fetch_sub(worker->skipped, worker->reserved_skips);
-    worker->reserved_skips = 0;
 }
 
 static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk)
@@ -100,7 +99,7 @@ static enum err run_transaction(struct chunk_worker *worker, struct chunk *chunk
     TRY(worker->step->process(chunk, worker->state));
     ASSERT(chunk->finished ||
            (chunk->last_key > chunk->after_key && chunk->last_key <= chunk->upper_key));
-    TRY(reserve_skips(worker, chunk));
+    TRY(check_skips(worker, chunk));
     if (control_stopping(worker->control) >= STOP_ABORT) return ERR_STOPPED;
     TRY(write_checkpoint(worker, chunk));
     return db_commit(worker->db);
@@ -156,7 +155,6 @@ static void note_commit(struct chunk_worker *worker, const struct chunk *chunk)
     worker->partition->checkpoint = chunk->finished ? chunk->upper_key : chunk->last_key;
     worker->partition->chunk_count++;
     worker->setbacks = (struct claim_setbacks){0};
-    worker->reserved_skips = 0; /* they are counted for good */
     control_add(worker->control, chunk->read);
 }
 
@@ -181,10 +179,7 @@ static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
         enum err outcome = find_outcome(worker, &committed);
         if (outcome != OK) err = outcome;
     }
-    if (!committed) {
-        release_skips(worker);
-        return err;
-    }
+    if (!committed) return err;
     log_event(LOG_LEVEL_WARN, "commit-found",
               "the connection was lost, but the chunk had been committed", "step",
               worker->step->name, "partition", LOG_INT(worker->partition->number), NULL);

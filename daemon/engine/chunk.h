@@ -17,8 +17,6 @@ struct chunk_worker {
     void *state;                  /* the step's own, from step->open */
     struct statement *checkpoint; /* chunk_worker_init prepares it */
     struct partition *partition;  /* checkpoint and chunk_count move with each commit */
-    _Atomic int64_t *skipped;     /* by the step, in the whole job instance */
-    int64_t reserved_skips;       /* of the chunk that is under way, counted in *skipped */
     bool outcome_unknown; /* of the last commit: nothing more may be done under this claim */
     struct claim_setbacks setbacks; /* not stored yet */
     struct detail detail;           /* of the last failure */

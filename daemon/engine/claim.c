@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+/* Without waiting: a row that is locked is at somebody else's, and who waits for it may be in the way
+ * of the chunk that holds it in share mode (a foreign key's check) and wants it for its checkpoint. */
 static const char TAKE_SQL[] =
-    "UPDATE step_partition p"
+    "SET STATEMENT innodb_lock_wait_timeout = 0 FOR UPDATE step_partition p"
     " JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.step_execution_id"
     " SET p.epoch = p.epoch + 1, p.node_id = ?, p.status = 'STARTED', p.updated_at = NOW(6),"
     " s.STATUS = 'STARTED', s.START_TIME = COALESCE(s.START_TIME, NOW(6)),"
@@ -68,7 +70,10 @@ enum err claim_take(struct db *db, struct partition *partition, const char *node
     bool is_taken = false;
     if (again) TRY(shows(db, partition->id, &trace, &is_taken));
     if (!is_taken) {
-        TRY(db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch));
+        enum err err =
+            db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch);
+        if (err == ERR_LOCK_WAIT) return ERR_FENCED;
+        TRY(err);
         if (matched != BOTH_ROWS) return ERR_FENCED;
     }
     taken.epoch++;

@@ -64,6 +64,21 @@ void control_add(struct control *control, int64_t items)
     pthread_mutex_unlock(&control->lock);
 }
 
+void control_set_done(struct control *control, int64_t items)
+{
+    pthread_mutex_lock(&control->lock);
+    struct board_step *step = current_step(control);
+    step->done = max_i64(step->done, items);
+    pthread_mutex_unlock(&control->lock);
+}
+
+void control_forget_steps(struct control *control)
+{
+    pthread_mutex_lock(&control->lock);
+    control->view.step_count = 0;
+    pthread_mutex_unlock(&control->lock);
+}
+
 void control_end_step(struct control *control, bool failed)
 {
     pthread_mutex_lock(&control->lock);

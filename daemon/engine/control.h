@@ -47,6 +47,10 @@ bool control_stop_requested(const struct control *control);
 void control_begin_step(struct control *control, const char *step, const char *unit, int64_t total,
                         int64_t inherited);
 void control_add(struct control *control, int64_t items);
+/* So many are done in all, here and elsewhere; what was counted here since stays. */
+void control_set_done(struct control *control, int64_t items);
+/* Forgets all steps: for who helps with many, one after the other. */
+void control_forget_steps(struct control *control);
 void control_end_step(struct control *control, bool failed);
 void control_wait_for(struct control *control, const char *what);
 

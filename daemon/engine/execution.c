@@ -22,6 +22,7 @@ struct conductor {
     struct partition_plan plan; /* made before the transaction that stores it */
     bool planned_before;
     struct partition_list partitions;
+    struct spread spread; /* what others have of them */
     struct step_counts counts;
     int64_t skipped;
     void *shared;
@@ -112,6 +113,8 @@ static enum err end_step(struct db *db, void *context)
         TRY(repository_find_step(db, conductor->run.job_execution_id, name, &id, &status));
         if (status == conductor->end.to) return OK;
     }
+    TRY(spread_close(db, &conductor->run, name));
+    if (conductor->end.to != STATUS_COMPLETED) TRY(spread_withdraw(db, &conductor->run, name));
     return repository_end_step(db, &conductor->run, name, conductor->step_execution_id,
                                &conductor->end);
 }
@@ -152,7 +155,11 @@ static enum err plan_step(struct conductor *conductor)
     TRY(partition_plan_exists(engine->db, conductor->run.job_instance_id, step->name,
                               &conductor->planned_before));
     if (conductor->planned_before) return OK;
-    return partition_plan_make(engine->db, &step->source, conductor->run.date, &engine->limits,
+    int daemons = 0;
+    TRY(spread_daemons(engine->db, &daemons));
+    struct run_limits limits = engine->limits;
+    limits.threads *= (int)max_i64(1, daemons); /* as many workers may be at it */
+    return partition_plan_make(engine->db, &step->source, conductor->run.date, &limits,
                                &conductor->plan);
 }
 
@@ -169,20 +176,29 @@ static enum err prepare_step(struct conductor *conductor)
     return conductor->step->begin(conductor->engine->db, &conductor->run, &conductor->detail);
 }
 
-/* While workers are at it: has somebody asked for this execution to stop? A connection that was
- * lost is made anew, so that the next look finds one; whatever else fails, there will be another
- * look. */
-static void watch_for_stop(void *context)
+/* While workers are at it: what do others do with the partitions, and has somebody asked for this
+ * execution to stop? A connection that was lost is made anew, so that the next look finds one;
+ * whatever else fails, there will be another look. */
+static enum err watch(void *context)
 {
     struct conductor *conductor = context;
     struct engine *engine = conductor->engine;
-    bool asked = false;
-    if (control_stopping(engine->control) != STOP_NONE) return;
+    CLEANUP(spread_news_free) struct spread_news news = {0};
+    if (control_stopping(engine->control) != STOP_NONE) return OK;
     db_mark_metadata(engine->db, true);
-    enum err err = repository_stop_asked(engine->db, conductor->run.job_execution_id, &asked);
-    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(engine->db);
+    enum err err = spread_survey(engine->db, &conductor->spread, &news);
+    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(engine->db) == OK ? ERR_LOST : err;
     db_mark_metadata(engine->db, false);
-    if (err == OK && asked) control_request_stop(engine->control);
+    if (err != OK) return err;
+    control_set_done(engine->control, news.read_items);
+    pool_tell(engine->pool, &news);
+    if (news.stop_asked) control_request_stop(engine->control);
+    return OK;
+}
+
+static enum err open_to_others(struct conductor *conductor)
+{
+    return spread_open(conductor->engine->db, &conductor->run, conductor->step->name);
 }
 
 static enum err work_through(struct conductor *conductor)
@@ -194,8 +210,20 @@ static enum err work_through(struct conductor *conductor)
     control_begin_step(engine->control, step->name, step->unit, partitions->estimated_items,
                        partitions->done_items);
     TRY(insist(conductor, prepare_step));
+    if (partitions->count > 1) TRY(insist(conductor, open_to_others));
+    conductor->spread = (struct spread){
+        .run = &conductor->run,
+        .step_name = step->name,
+        .node_id = engine->node_id,
+        .runs_execution = true,
+    };
     const struct pool_task task = {
-        step, &conductor->run, &engine->limits, partitions, watch_for_stop, conductor,
+        .step = step,
+        .run = &conductor->run,
+        .limits = &engine->limits,
+        .partitions = partitions,
+        .watch = watch,
+        .watch_context = conductor,
     };
     TRY(pool_run(engine->pool, engine->db, &task, &conductor->detail));
     if (step->judge == NULL) return OK;

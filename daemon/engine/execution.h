@@ -11,6 +11,7 @@ struct engine {
     struct db *db; /* the coordinator's */
     struct pool *pool;
     struct control *control;
+    const char *node_id; /* this process */
     struct run_limits limits;
     struct restart_policy restart;
     enum end_cause

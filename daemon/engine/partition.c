@@ -6,6 +6,7 @@
 #include "daemon/engine/partition.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char PLAN_EXISTS_SQL[] =
     "SELECT COUNT(*) FROM step_plan WHERE job_instance_id = ? AND step_name = ?";
@@ -21,8 +22,8 @@ static const char RESET_SQL[] =
     " WHERE job_instance_id = ? AND step_name = ?";
 static const char LOAD_SQL[] =
     "SELECT partition_id, partition_number, lower_key, upper_key,"
-    " COALESCE(checkpoint_key, lower_key), estimated_items, status = 'COMPLETED', read_count,"
-    " skip_count, epoch, chunk_count FROM step_partition"
+    " COALESCE(checkpoint_key, lower_key), estimated_items, status, read_count, epoch, chunk_count"
+    " FROM step_partition"
     " WHERE job_instance_id = ? AND step_name = ? ORDER BY estimated_items DESC, partition_number";
 
 enum { EXPLAIN_ROWS = 8, PARTITIONS_FOR_EACH_WORKER = 4, COUNTED_ROWS = 10000 };
@@ -277,6 +278,12 @@ enum err partition_plan_reset(struct db *db, int64_t instance_id, const char *st
     return db_run(db, NULL, RESET_SQL, "is", instance_id, step_name);
 }
 
+enum partition_hand partition_hand_of(const char *status)
+{
+    if (strcmp(status, "PENDING") == 0) return HAND_FREE;
+    return strcmp(status, "STARTED") == 0 ? HAND_ELSEWHERE : HAND_DONE;
+}
+
 static void read_partition(const struct statement *row, struct partition *ret_partition)
 {
     *ret_partition = (struct partition){
@@ -286,8 +293,9 @@ static void read_partition(const struct statement *row, struct partition *ret_pa
         .upper = statement_i64(row, 3),
         .checkpoint = statement_i64(row, 4),
         .estimated_items = statement_i64(row, 5),
-        .epoch = statement_i64(row, 9),
-        .chunk_count = statement_i64(row, 10),
+        .epoch = statement_i64(row, 8),
+        .chunk_count = statement_i64(row, 9),
+        .hand = partition_hand_of(statement_text(row, 6)),
     };
 }
 
@@ -304,8 +312,7 @@ enum err partition_load(struct db *db, int64_t instance_id, const char *step_nam
         if (!row) break;
         list.estimated_items += statement_i64(query, 5);
         list.done_items += statement_i64(query, 7);
-        list.skipped += statement_i64(query, 8);
-        bool completed = statement_i64(query, 6) != 0;
+        bool completed = strcmp(statement_text(query, 6), "COMPLETED") == 0;
         if (!completed) read_partition(query, &list.items[list.count++]);
     }
     *ret_list = list;

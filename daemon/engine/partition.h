@@ -39,6 +39,18 @@ enum err partition_plan_store(struct db *db, int64_t instance_id, const char *st
 /* Forgets how far the partitions have come, for a step that a restart repeats as a whole. */
 enum err partition_plan_reset(struct db *db, int64_t instance_id, const char *step_name) MUST_CHECK;
 
+/* Who has a partition, as far as this process knows. */
+enum partition_hand {
+    HAND_FREE,      /* to be taken */
+    HAND_OURS,      /* one of our workers is at it */
+    HAND_ELSEWHERE, /* another process is at it */
+    HAND_DONE,      /* nothing is left to do here, or nothing more can be done */
+    HAND_COUNT
+};
+
+/* What a row's status means to a process that is not at it. */
+enum partition_hand partition_hand_of(const char *status);
+
 /* A partition that is to be worked on. */
 struct partition {
     int64_t id, number;
@@ -46,15 +58,15 @@ struct partition {
     int64_t estimated_items;
     int64_t epoch, chunk_count; /* as claimed */
     int requeued;               /* how often it was put back after a failure, in this execution */
+    enum partition_hand hand;
 };
 
-/* What is left of a step, the largest first, so that the last ones to finish are small.
- * *ret_done_items counts what was read already, *ret_skipped what was skipped, in the whole job
- * instance. The caller frees *ret_partitions. */
+/* What is left of a step, the largest first, so that the last ones to finish are small. `done_items`
+ * counts what was read already, in the whole job instance. The caller frees the list. */
 struct partition_list {
     struct partition *items;
     int count;
-    int64_t estimated_items, done_items, skipped;
+    int64_t estimated_items, done_items;
 };
 void partition_list_free(struct partition_list *list);
 enum err partition_load(struct db *db, int64_t instance_id, const char *step_name,

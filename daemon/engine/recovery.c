@@ -5,7 +5,10 @@
 #include "daemon/engine/repository.h"
 #include "daemon/engine/retry.h"
 
-/* Partitions first: these locks wait for a chunk that is being committed right now, and after them
+static const char CLOSE_STEPS_SQL[] =
+    "UPDATE step_plan SET open_execution_id = NULL"
+    " WHERE job_instance_id = ? AND open_execution_id IS NOT NULL";
+/* Partitions before steps: these locks wait for a chunk that is being committed right now, and after them
  * nothing of the old epoch can be. */
 static const char RAISE_EPOCHS_SQL[] =
     "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'FAILED',"
@@ -44,6 +47,7 @@ enum err recovery_fail_execution(struct db *db, const struct abandoned_execution
     if (execution->policy != NULL)
         restart = restart_decide(execution->policy, cause, restarts, retry_random());
     describe(execution, owner, restart.due, message, sizeof(message));
+    TRY(db_run(db, NULL, CLOSE_STEPS_SQL, "i", execution->job_instance_id));
     TRY(db_run(db, NULL, RAISE_EPOCHS_SQL, "i", execution->job_instance_id));
     TRY(db_run(db, NULL, FAIL_STEPS_SQL, "si", message, execution->job_execution_id));
     const struct execution_end end = {

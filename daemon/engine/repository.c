@@ -52,8 +52,6 @@ static const char SET_CAUSE_SQL[] =
     " WHERE o.job_execution_id = ?";
 static const char RESTART_DUE_SQL[] =
     "SELECT restart_at IS NOT NULL FROM job_execution_owner WHERE job_execution_id = ? FOR UPDATE";
-static const char STOP_ASKED_SQL[] =
-    "SELECT STATUS = 'STOPPING' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?";
 static const char SET_EXECUTION_SQL[] =
     "UPDATE BATCH_JOB_EXECUTION SET STATUS = IF(? AND STATUS = 'STOPPING', STATUS, ?), EXIT_CODE = ?, EXIT_MESSAGE = ?,"
     " START_TIME = COALESCE(START_TIME, NOW(6)), END_TIME = IF(?, NOW(6), NULL),"
@@ -207,14 +205,6 @@ enum err repository_hold_execution(struct db *db, int64_t execution_id, bool *re
     if (err == ERR_NOT_FOUND || (err == OK && running == 0)) return ERR_FENCED;
     *ret_stopping = running == IS_STOPPING;
     return err;
-}
-
-enum err repository_stop_asked(struct db *db, int64_t execution_id, bool *ret_asked)
-{
-    int64_t asked = 0;
-    TRY(db_query_i64(db, &asked, 0, STOP_ASKED_SQL, "i", execution_id));
-    *ret_asked = asked != 0;
-    return OK;
 }
 
 enum err repository_execution_ended(struct db *db, int64_t execution_id,

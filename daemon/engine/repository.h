@@ -60,9 +60,6 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
 enum err repository_hold_execution(struct db *db, int64_t execution_id,
                                    bool *ret_stopping) MUST_CHECK;
 
-/* Whether somebody has asked the execution to stop. Takes no lock. */
-enum err repository_stop_asked(struct db *db, int64_t execution_id, bool *ret_asked) MUST_CHECK;
-
 /* True when the execution has exactly this end: what a transaction whose reply was lost would have
  * left. */
 enum err repository_execution_ended(struct db *db, int64_t execution_id,

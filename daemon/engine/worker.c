@@ -1,7 +1,6 @@
 #include "daemon/engine/worker.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,7 +8,7 @@
 #include "common/log.h"
 #include "daemon/engine/retry.h"
 
-enum { CANCEL_AGAIN_MS = 100, WATCH_MS = 1000 };
+enum { CANCEL_AGAIN_MS = 100, WATCH_MS = 1000, WATCH_OTHERS_MS = 100 };
 
 struct worker {
     struct pool *pool;
@@ -33,28 +32,33 @@ struct pool {
     pthread_cond_t work, done;
     bool quit;
     const struct pool_task *task; /* NULL between steps */
-    int *queue; /* indexes into the task's partitions: a ring as long as they are many */
-    int queue_size, queue_first, queue_count;
+    int hands[HAND_COUNT];        /* how many of the task's partitions are in which */
+    int next;                     /* where the search for a free one goes on */
     int busy_count;
     enum err failure;
     struct detail failure_detail;
-    _Atomic int64_t skipped;
 };
 
-static struct partition *take_from_queue(struct pool *pool)
+static void put_into(struct pool *pool, struct partition *partition, enum partition_hand hand)
 {
-    int index = pool->queue[pool->queue_first];
-    pool->queue_first = (pool->queue_first + 1) % pool->queue_size;
-    pool->queue_count--;
-    return &pool->task->partitions->items[index];
+    pool->hands[partition->hand]--;
+    partition->hand = hand;
+    pool->hands[hand]++;
 }
 
-static void put_into_queue(struct pool *pool, const struct partition *partition)
+/* In the plan's order, and round: what was put back comes after all that was not tried yet. */
+static struct partition *take_free(struct pool *pool)
 {
-    ASSERT(pool->queue_count < pool->queue_size);
-    int place = (pool->queue_first + pool->queue_count) % pool->queue_size;
-    pool->queue[place] = (int)(partition - pool->task->partitions->items);
-    pool->queue_count++;
+    const struct partition_list *list = pool->task->partitions;
+    for (int i = 0; i < list->count; i++) {
+        struct partition *partition = &list->items[(pool->next + i) % list->count];
+        if (partition->hand != HAND_FREE) continue;
+        pool->next = (pool->next + i + 1) % list->count;
+        put_into(pool, partition, HAND_OURS);
+        return partition;
+    }
+    ASSERT(false);
+    return NULL;
 }
 
 /* The first failure counts, but being fenced or failing weighs more than being stopped. */
@@ -88,13 +92,15 @@ static enum err reconnect(struct chunk_worker *chunks)
     return retry_reconnect(chunks->db, chunks->limits->reconnect_s, &chunks->control->stop);
 }
 
-/* Gives the partition back after `err`: to the queue when another try may help, else for good. */
-static enum err give_back(struct chunk_worker *chunks, enum err err, bool *ret_again)
+/* Gives the partition back after `err`: to be taken again when another try may help, else for good.
+ * Who helps gives back to the others what it cannot go on with itself. */
+static enum err give_back(struct chunk_worker *chunks, enum err err, bool helps, bool *ret_again)
 {
     struct partition *partition = chunks->partition;
     bool again = may_be_repeated(err) && partition->requeued < chunks->limits->restart_limit;
+    bool to_others = helps && (may_be_repeated(err) || err == ERR_STOPPED);
     const struct claim_end end = {
-        .status = again                ? "PENDING"
+        .status = again || to_others   ? "PENDING"
                   : err == ERR_STOPPED ? "STOPPED"
                                        : "FAILED",
         .message = err == ERR_STOPPED ? "" : chunks->detail.text,
@@ -118,6 +124,7 @@ static enum err take(struct chunk_worker *chunks, const char *node_id)
                    &chunks->control->stop);
         err = claim_take(chunks->db, partition, node_id, true);
     }
+    if (err == ERR_FENCED) return ERR_BUSY; /* somebody was quicker */
     if (err != OK)
         (void)detail_set(&chunks->detail, err, "partition %lld of %s could not be taken: %s",
                          (long long)partition->number, chunks->step->name, err_text(err));
@@ -160,7 +167,6 @@ static void turn_to(struct worker *worker, struct partition *partition)
         .state = worker->chunks.state,
         .checkpoint = worker->chunks.checkpoint,
         .partition = partition,
-        .skipped = &pool->skipped,
     };
 }
 
@@ -173,7 +179,8 @@ static enum err work_on(struct worker *worker, struct partition *partition,
     if (err == OK) {
         err = open_step(worker);
         if (err == OK) err = run_chunks(chunks);
-        if (err != OK && err != ERR_FENCED) err = give_back(chunks, err, ret_again);
+        if (err != OK && err != ERR_FENCED)
+            err = give_back(chunks, err, worker->pool->task->helps, ret_again);
         if (err != OK) shut_step(worker);
     }
     *ret_detail = chunks->detail;
@@ -183,18 +190,34 @@ static enum err work_on(struct worker *worker, struct partition *partition,
 static void log_failure(const struct pool *pool, const struct partition *partition, enum err err,
                         const struct detail *detail, bool again)
 {
-    if (err == ERR_STOPPED) return;
+    if (err == ERR_STOPPED || err == ERR_BUSY) return;
     log_event(again ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
               again ? "partition-requeued" : "partition-failed", detail->text, "step",
               pool->task->step->name, "partition", LOG_INT(partition->number), "error",
               err_name(err), NULL);
 }
 
+static bool nothing_to_take(const struct pool *pool)
+{
+    return pool->hands[HAND_FREE] == 0 && pool->hands[HAND_OURS] == 0;
+}
+
+/* What becomes of a partition that a worker is through with. */
+static void put_down(struct pool *pool, struct partition *partition, enum err err, bool again)
+{
+    /* Where nobody watches what others do, losing one to them means that the execution is lost. */
+    bool elsewhere =
+        (err == ERR_BUSY && pool->task->watch != NULL) || (err == ERR_FENCED && pool->task->helps);
+    if (again) partition->requeued++;
+    put_into(pool, partition, again ? HAND_FREE : elsewhere ? HAND_ELSEWHERE : HAND_DONE);
+    if (again) pthread_cond_broadcast(&pool->work);
+}
+
 /* Called and left with the lock held. */
 static void work_on_next(struct worker *worker)
 {
     struct pool *pool = worker->pool;
-    struct partition *partition = take_from_queue(pool);
+    struct partition *partition = take_free(pool);
     worker->busy = true;
     pool->busy_count++;
     pthread_mutex_unlock(&pool->lock);
@@ -209,21 +232,17 @@ static void work_on_next(struct worker *worker)
     if (err != OK) log_failure(pool, partition, err, &detail, again);
 
     pthread_mutex_lock(&pool->lock);
-    if (pool->queue_count == 0 && worker->is_open) {
+    if (pool->hands[HAND_FREE] == 0 && worker->is_open) {
         pthread_mutex_unlock(&pool->lock);
         shut_step(worker);
         pthread_mutex_lock(&pool->lock);
     }
     worker->busy = false;
     pool->busy_count--;
-    if (again) {
-        partition->requeued++;
-        put_into_queue(pool, partition);
-        pthread_cond_broadcast(&pool->work);
-    } else if (err != OK) {
-        note_failure(pool, err, &detail);
-    }
-    if (pool->queue_count == 0 && pool->busy_count == 0) pthread_cond_broadcast(&pool->done);
+    put_down(pool, partition, err, again);
+    if (partition->hand == HAND_DONE && err != OK)
+        note_failure(pool, err == ERR_BUSY ? ERR_FENCED : err, &detail);
+    if (nothing_to_take(pool)) pthread_cond_broadcast(&pool->done);
 }
 
 static void *worker_main(void *argument)
@@ -232,7 +251,7 @@ static void *worker_main(void *argument)
     struct pool *pool = worker->pool;
     pthread_mutex_lock(&pool->lock);
     while (!pool->quit) {
-        if (pool->task != NULL && pool->queue_count > 0)
+        if (pool->task != NULL && pool->hands[HAND_FREE] > 0)
             work_on_next(worker);
         else
             pthread_cond_wait(&pool->work, &pool->lock);
@@ -300,7 +319,6 @@ void pool_free(struct pool *pool)
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
     free(pool->workers);
-    free(pool->queue);
     free(pool);
 }
 
@@ -345,26 +363,70 @@ static bool wait_at_most(struct pool *pool, int64_t ms)
     return pthread_cond_timedwait(&pool->done, &pool->lock, &until) == ETIMEDOUT;
 }
 
+/* ---- what others do ---- */
+
+static void hear(struct pool *pool, struct partition *partition, const struct partition_news *one)
+{
+    bool ours = partition->hand == HAND_OURS || partition->hand == HAND_DONE;
+    if (ours || one->epoch < partition->epoch) return; /* older than what we know */
+    partition->epoch = one->epoch;
+    put_into(pool, partition, one->hand);
+}
+
+void pool_tell(struct pool *pool, const struct spread_news *news)
+{
+    pthread_mutex_lock(&pool->lock);
+    const struct partition_list *list = pool->task->partitions;
+    bool failed = false;
+    for (int i = 0; i < list->count; i++) {
+        struct partition *partition = &list->items[i];
+        const struct partition_news *one = spread_news_find(news, partition->id);
+        if (one == NULL) continue;
+        bool was_open = partition->hand == HAND_FREE || partition->hand == HAND_ELSEWHERE;
+        hear(pool, partition, one);
+        failed = failed || (was_open && one->failed && partition->hand == HAND_DONE);
+    }
+    if (failed && !pool->task->helps) note_failure(pool, ERR_STEP_FAILED, &news->failure);
+    if (pool->hands[HAND_FREE] > 0) pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Nothing more is taken, and nobody waited for. */
+static void let_go(struct pool *pool)
+{
+    const struct partition_list *list = pool->task->partitions;
+    const struct detail detail = {.text = "the execution was taken over"};
+    note_failure(pool, ERR_FENCED, &detail);
+    for (int i = 0; i < list->count; i++)
+        if (list->items[i].hand != HAND_OURS) put_into(pool, &list->items[i], HAND_DONE);
+}
+
 /* Called with the lock held, and without it calls whoever watches: that may take a while. */
 static void watch(struct pool *pool, const struct pool_task *task)
 {
     if (task->watch == NULL) return;
     pthread_mutex_unlock(&pool->lock);
-    task->watch(task->watch_context);
+    enum err err = task->watch(task->watch_context);
     pthread_mutex_lock(&pool->lock);
+    if (err == ERR_FENCED) let_go(pool);
 }
 
-static enum err fill_queue(struct pool *pool, const struct pool_task *task)
+static bool waits_for_others(const struct pool *pool, const struct pool_task *task)
 {
-    free(pool->queue);
-    pool->queue_size = task->partitions->count;
-    pool->queue = calloc((size_t)pool->queue_size + 1, sizeof(*pool->queue));
-    if (pool->queue == NULL) return ERR_MEMORY;
-    pool->queue_first = pool->queue_count = 0;
+    return !task->helps && pool->hands[HAND_ELSEWHERE] > 0 &&
+           control_stopping(pool->control) == STOP_NONE;
+}
+
+static void begin(struct pool *pool, const struct pool_task *task)
+{
+    pool->failure = OK;
+    pool->failure_detail = (struct detail){0};
+    memset(pool->hands, 0, sizeof(pool->hands));
+    for (int i = 0; i < task->partitions->count; i++)
+        pool->hands[task->partitions->items[i].hand]++;
+    pool->next = 0;
     pool->task = task;
-    for (int i = 0; i < pool->queue_size; i++)
-        put_into_queue(pool, &task->partitions->items[i]);
-    return OK;
+    pthread_cond_broadcast(&pool->work);
 }
 
 enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
@@ -372,21 +434,18 @@ enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task
 {
     if (task->partitions->count == 0) return OK;
     pthread_mutex_lock(&pool->lock);
-    pool->failure = OK;
-    pool->failure_detail = (struct detail){0};
-    atomic_store(&pool->skipped, task->partitions->skipped);
-    enum err err = fill_queue(pool, task);
-    pthread_cond_broadcast(&pool->work);
-    while (err == OK && (pool->queue_count > 0 || pool->busy_count > 0)) {
+    begin(pool, task);
+    while (!nothing_to_take(pool) || waits_for_others(pool, task)) {
         if (control_stopping(pool->control) >= STOP_ABORT) {
             cancel_statements(pool, db);
             (void)wait_at_most(pool, CANCEL_AGAIN_MS);
-        } else if (wait_at_most(pool, WATCH_MS)) {
+        } else if (wait_at_most(pool, nothing_to_take(pool) ? WATCH_OTHERS_MS : WATCH_MS)) {
             watch(pool, task);
         }
     }
     pool->task = NULL;
-    if (err == OK) err = pool->failure;
+    enum err err = pool->failure;
+    if (err == OK && !task->helps && pool->hands[HAND_ELSEWHERE] > 0) err = ERR_STOPPED;
     if (err != OK) *detail = pool->failure_detail;
     pthread_mutex_unlock(&pool->lock);
     return err;

@@ -5,6 +5,7 @@
 #define DAEMON_ENGINE_WORKER_H
 
 #include "daemon/engine/chunk.h"
+#include "daemon/engine/spread.h"
 
 struct pool;
 
@@ -34,18 +35,24 @@ struct pool_task {
     const struct run *run;
     const struct run_limits *limits;
     struct partition_list *partitions;
+    bool helps; /* the execution is another process's: what others have is not waited for */
     /* Called about once a second, on the coordinator's thread and connection, while the workers are
-     * at it. */
-    void (*watch)(void *context);
+     * at it, and more often when only others are. It may say what others do with the partitions
+     * (pool_tell); ERR_FENCED ends the step for this process. NULL: nobody else takes any. */
+    enum err (*watch)(void *context);
     void *watch_context;
 };
 
 /* Works through all partitions and returns when no worker is busy any more: OK when all are
- * COMPLETED; ERR_STOPPED; ERR_FENCED when somebody took one over; else the first failure, with
- * words in `detail`. Failures do not cancel the other partitions. `db` is the coordinator's
- * connection, for cancelling statements when the control says STOP_ABORT. */
+ * COMPLETED, here or elsewhere; ERR_STOPPED; ERR_FENCED when the execution was taken over; else the
+ * first failure, with words in `detail`. Failures do not cancel the other partitions. Who helps is
+ * done as soon as there is nothing left to take. `db` is the coordinator's connection, for
+ * cancelling statements when the control says STOP_ABORT. */
 enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
                   struct detail *detail) MUST_CHECK;
+
+/* From `watch`: what has become of the partitions that no worker of ours is at. */
+void pool_tell(struct pool *pool, const struct spread_news *news);
 
 /* What the workers' connections were used for, in sum. */
 struct db_usage pool_usage(const struct pool *pool);

@@ -174,12 +174,10 @@ START_TEST(asking_to_stop_is_noticed_and_ends_in_a_stop)
     struct db *db = harness_db(harness);
     bool asked = false, stopping = false;
     int64_t id = launch_for(harness, FOR_COMMAND, 0);
-    ck_assert_int_eq(repository_stop_asked(db, id, &stopping), OK);
-    ck_assert(!stopping);
+    ck_assert_int_eq(look(harness, id).status, STATUS_STARTING);
     ck_assert_int_eq(history_ask_to_stop(db, id, &asked), OK);
     ck_assert(asked);
-    ck_assert_int_eq(repository_stop_asked(db, id, &stopping), OK);
-    ck_assert(stopping);
+    ck_assert_int_eq(look(harness, id).status, STATUS_STOPPING);
     const struct execution_end started = {.from = STATUS_STARTING,
                                           .to = STATUS_STARTED,
                                           .exit_code = "UNKNOWN",

@@ -169,7 +169,6 @@ static void begin(struct tiny *tiny, enum err (*create)(struct db *db, void *con
                      OK);
     control_begin_step(&tiny->control, tiny_step.name, tiny_step.unit,
                        tiny->partitions.estimated_items, tiny->partitions.done_items);
-    atomic_store(&tiny->skipped, tiny->partitions.skipped);
 }
 
 struct tiny *tiny_new(int64_t keys, int partitions)
@@ -234,7 +233,6 @@ void tiny_claim(struct tiny *tiny, int index, struct chunk_worker *ret_worker)
         .limits = &tiny->limits,
         .step = &tiny_step,
         .partition = &tiny->partitions.items[index],
-        .skipped = &tiny->skipped,
     };
     ck_assert_int_eq(claim_take(tiny->db, ret_worker->partition, TINY_NODE, false), OK);
     ck_assert_int_eq(chunk_worker_init(ret_worker), OK);

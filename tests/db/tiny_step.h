@@ -5,8 +5,6 @@
 #ifndef TESTS_DB_TINY_STEP_H
 #define TESTS_DB_TINY_STEP_H
 
-#include <stdatomic.h>
-
 #include "daemon/engine/chunk.h"
 #include "tests/db/harness.h"
 
@@ -36,7 +34,6 @@ struct tiny {
     struct run_limits limits;
     struct partition_list partitions;
     int64_t step_execution_id;
-    _Atomic int64_t skipped;
 };
 
 /* The keys 1 to `keys`, ten a chunk, in at most so many partitions; nothing is claimed yet. */

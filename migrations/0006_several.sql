@@ -1,0 +1,12 @@
+-- Several daemons on one database: a step whose partitions others may take, and a daemon that takes on nothing more.
+
+-- While it is set, other daemons take PENDING partitions of the step for this execution. A hint to look, never a fence: that
+-- is the partition's epoch.
+ALTER TABLE step_plan ADD COLUMN IF NOT EXISTS open_execution_id BIGINT NULL
+    COMMENT 'the execution for which other daemons may take partitions';
+CREATE INDEX IF NOT EXISTS step_plan_open ON step_plan (open_execution_id);
+
+-- settlectl drain: a daemon that hands over what it has, and takes on nothing more.
+ALTER TABLE node
+    ADD COLUMN IF NOT EXISTS drain_requested_at DATETIME(6) NULL,
+    ADD COLUMN IF NOT EXISTS drain_requested_by VARCHAR(128) NOT NULL DEFAULT '';
