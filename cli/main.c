@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "common/fault.h"
 
 /* The command line with the global options taken out. */
 struct line {
@@ -175,5 +176,6 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (!fault_begin("settlectl")) return CLI_BAD_CONFIG;
     return finish(run(argc, argv));
 }

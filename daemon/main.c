@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/domain/civil.h"
+#include "common/fault.h"
 #include "common/log.h"
 #include "daemon/jobs/jobs.h"
 #include "daemon/run_once.h"
@@ -169,6 +170,7 @@ static int run_service(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
+    if (!fault_begin("settlementd")) return EXIT_BAD_CONFIG;
     (void)signal(SIGPIPE, SIG_IGN);
     int code = read_options(argc, argv, &arguments);
     if (code >= 0) return code;

@@ -1,11 +1,7 @@
 #include "daemon/pulse.h"
 
+#include "common/fault.h"
 #include "common/purge.h"
-
-#ifdef SETTLEMENTD_TEST_SEAMS
-#include <stdio.h>
-#include <stdlib.h>
-#endif
 
 static const char PULSE_SQL[] =
     "SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED),"
@@ -26,18 +22,6 @@ static const char PULSE_SQL[] =
     "  WHERE l.open_execution_id IS NOT NULL AND o.node_id <> ?),"
     " EXISTS (SELECT 1 FROM node WHERE node_id = ? AND drain_requested_at IS NOT NULL)";
 
-/* Test builds shift the schedules' clock by the microseconds that a file holds. */
-static int64_t shift_us(void)
-{
-    long long shift = 0;
-#ifdef SETTLEMENTD_TEST_SEAMS
-    const char *path = getenv("SETTLEMENTD_TEST_CLOCK");
-    CLEANUP(close_file) FILE *file = path == NULL ? NULL : fopen(path, "re");
-    if (file != NULL && fscanf(file, "%lld", &shift) != 1) shift = 0;
-#endif
-    return shift;
-}
-
 enum err pulse_new(struct db *db, struct statement **ret_statement)
 {
     return statement_new(db, PULSE_SQL, ret_statement);
@@ -50,7 +34,7 @@ enum err pulse_take(struct statement *statement, const char *node_id, struct pul
     statement_bind_text(statement, 2, node_id);
     TRY(statement_execute_row(statement));
     *ret_pulse = (struct pulse){
-        .now_us = statement_i64(statement, 0) + shift_us(),
+        .now_us = statement_i64(statement, 0) + fault_clock_shift_us(),
         .pending = statement_i64(statement, 1) != 0,
         .accepted = statement_i64(statement, 2) != 0,
         .open = statement_i64(statement, 3) != 0,

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/db/exchange.h"
 #include "common/db/internal.h"
 
 /* Debian's bundle of the authorities; libmariadb 3.3 verifies against nothing unless it is told
@@ -56,11 +57,6 @@ enum err db_options_init(const struct config *config, struct db_options *ret_opt
     TRY(config_password(&config->database, options.password, sizeof(options.password), detail));
     *ret_options = options;
     return OK;
-}
-
-static const char *or_null(const char *text)
-{
-    return text[0] == '\0' ? NULL : text;
 }
 
 /* TLS is demanded wherever the bytes leave the machine, and fails closed: certificate and host name
@@ -124,17 +120,15 @@ static enum err set_timeouts(struct db *db)
 static void disconnect(struct db *db)
 {
     atomic_store(&db->socket, -1);
-    if (db->mysql != NULL) mysql_close(db->mysql);
-    db->mysql = NULL;
+    if (db->mysql != NULL) exchange_close(db);
     db->in_transaction = false;
 }
 
 /* Asks for one number; 0 for NULL. */
 static enum err ask_number(struct db *db, const char *sql, uint64_t *ret_number)
 {
-    if (mysql_query(db->mysql, sql) != 0) return db_note_connection(db);
-    MYSQL_RES *result = mysql_store_result(db->mysql);
-    if (result == NULL) return db_note_connection(db);
+    MYSQL_RES *result = NULL;
+    TRY(exchange_query(db, sql, &result));
     MYSQL_ROW row = mysql_fetch_row(result);
     *ret_number = row != NULL && row[0] != NULL ? strtoull(row[0], NULL, 10) : 0;
     mysql_free_result(result);
@@ -169,17 +163,12 @@ static enum err end_marked_session(struct db *db, const char *mark)
 
 static enum err connect_now(struct db *db)
 {
-    const struct config_database *to = &db->options.database;
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL) return ERR_MEMORY;
     set_options(db->mysql, &db->options);
 
-    const char *host = or_null(to->host);
-    const char *socket = host == NULL ? or_null(to->socket) : NULL;
-    if (mysql_real_connect(db->mysql, host, or_null(to->user), or_null(db->options.password),
-                           or_null(to->name), (unsigned)to->port, socket,
-                           CLIENT_FOUND_ROWS) == NULL) {
-        enum err err = db_note_connection(db);
+    enum err err = exchange_connect(db);
+    if (err != OK) {
         disconnect(db);
         return err == ERR_LOST ? ERR_UNREACHABLE : err;
     }
@@ -255,15 +244,9 @@ enum err db_execute(struct db *db, const char *sql)
 {
     if (db->mysql == NULL) return ERR_LOST;
     int64_t began_us = db_usage_begin(db);
-    int failed = mysql_real_query(db->mysql, sql, (unsigned long)strlen(sql));
-    if (failed == 0) {
-        MYSQL_RES *result = mysql_store_result(db->mysql);
-        db->affected = (int64_t)mysql_affected_rows(db->mysql);
-        if (result != NULL) mysql_free_result(result);
-        failed = result == NULL && mysql_field_count(db->mysql) > 0;
-    }
+    enum err err = exchange_query(db, sql, NULL);
     db_usage_end(db, began_us);
-    return failed ? db_note_connection(db) : OK;
+    return err;
 }
 
 int64_t db_affected(const struct db *db)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/db/exchange.h"
 #include "common/db/internal.h"
 #include "common/domain/civil.h"
 
@@ -104,7 +105,7 @@ static enum err describe_result(struct statement *statement)
 
 static void close_handle(struct statement *statement)
 {
-    if (statement->handle != NULL) (void)mysql_stmt_close(statement->handle);
+    if (statement->handle != NULL) exchange_close_statement(statement->db, statement->handle);
     statement->handle = NULL;
 }
 
@@ -118,11 +119,9 @@ static enum err prepare_now(struct statement *statement)
     statement->generation = db->generation;
 
     int64_t began_us = db_usage_begin(db);
-    int failed = mysql_stmt_prepare(statement->handle, statement->sql,
-                                    (unsigned long)strlen(statement->sql));
+    enum err err = exchange_prepare(db, statement->handle, statement->sql);
     db_usage_end(db, began_us);
-    if (failed != 0) {
-        enum err err = note(statement);
+    if (err != OK) {
         close_handle(statement);
         return err;
     }
@@ -213,13 +212,10 @@ static enum err send(struct statement *statement, int64_t rows)
         return note(statement);
 
     int64_t began_us = db_usage_begin(db);
-    int failed = mysql_stmt_execute(statement->handle);
-    if (failed == 0 && statement->column_count > 0) {
-        failed = mysql_stmt_bind_result(statement->handle, statement->column_binds);
-        if (failed == 0) failed = mysql_stmt_store_result(statement->handle);
-    }
+    MYSQL_BIND *columns = statement->column_count > 0 ? statement->column_binds : NULL;
+    enum err err = exchange_execute(db, statement->handle, columns);
     db_usage_end(db, began_us);
-    if (failed != 0) return note(statement);
+    if (err != OK) return err;
     statement->affected = (int64_t)mysql_stmt_affected_rows(statement->handle);
     statement->insert_id = (int64_t)mysql_stmt_insert_id(statement->handle);
     return OK;
