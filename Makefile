@@ -123,13 +123,10 @@ LDFLAGS_cov     := --coverage
 DEFINES := -D_GNU_SOURCE -DSETTLEMENTD_VERSION='"$(VERSION)"' \
 	-DSETTLEMENTD_MIGRATIONS='"$(datadir)/settlementd/migrations"'
 
-# Every variant but the release has the fault seam (common/fault.h). The linker leads our own calls of these functions to
-# it; the libraries' stay theirs.
-WRAPPED := malloc calloc realloc reallocarray strdup open fopen fdopen read pread fread write fwrite fflush fsync rename \
-	unlink close fclose
+# Every variant but the release has the fault seam (common/fault.h), which the programs' own sources meet unawares.
 ifneq ($(VARIANT),release)
 DEFINES += -DSETTLEMENTD_TEST_SEAMS
-LDFLAGS_$(VARIANT) += $(WRAPPED:%=-Wl,--wrap=%)
+seam = $(if $(filter-out common/fault%,$(filter common/% daemon/% cli/%,$(1))),-include common/fault_calls.h)
 endif
 
 # CFLAGS, CPPFLAGS and LDFLAGS stay the caller's; ours come first, so that the caller has the last word.
@@ -204,7 +201,7 @@ $(B)/flags $(B)/sources: FORCE
 $(B)/obj/%.o: %.c $(B)/flags
 	$(say) CC $<
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(call seam,$<) -MMD -MP -c -o $@ $<
 
 $(B)/libsettlement.a: $(call objects,$(COMMON_SOURCES))
 $(B)/libengine.a: $(call objects,$(ENGINE_SOURCES))

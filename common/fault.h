@@ -1,7 +1,7 @@
 /* The fault seam: where a test build makes a call fail, die, hang or stop, so that a test can try
  * every call there is. All variants but the release have it; there it is nothing (the functions
- * below are empty and inline, common/fault*.c is not compiled, the linker wraps nothing), and a
- * system test looks into the released programs for it.
+ * below are empty and inline, and common/fault*.c is not compiled), and a system test looks into the
+ * released programs for it.
  *
  *   SETTLEMENTD_TEST_FAULTS="RULE[;RULE]..."      a rule is PLACE:N:WHEN:ACTION
  *     PLACE   db       an exchange with the server: connect, statement, prepare, execute, close
@@ -9,7 +9,7 @@
  *             clock    reading the machine's clock
  *             file     open, fopen, fdopen, read, pread, fread, write, fwrite, fflush, fsync, rename,
  *                      unlink, close, fclose; not what goes to stderr
- *             malloc   malloc, calloc, realloc, reallocarray, strdup of our own code
+ *             malloc   malloc, calloc, realloc, reallocarray, strdup of our own code: see fault_calls.h
  *     N       the N-th call of that place in the process, over all threads, from 1; N+ for that one
  *             and all after it; * for all
  *     WHEN    before   nothing was sent, nothing was done
@@ -86,9 +86,6 @@ int fault_at(const struct fault_call *call, enum fault_when when);
 
 /* How many calls of a place there were. */
 uint64_t fault_counted(enum fault_place place);
-
-/* What the calling thread does meanwhile is not counted and does not fail: for tests' own calls. */
-void fault_pause(bool paused);
 
 /* By how many microseconds the schedules' clock is to be ahead. */
 int64_t fault_clock_shift_us(void);
