@@ -9,6 +9,7 @@
 SUITE(test_chunk)
 SUITE(test_claim)
 SUITE(test_explain)
+SUITE(test_fault_seam)
 SUITE(test_history)
 SUITE(test_job_status)
 SUITE(test_launch)
