@@ -6,6 +6,7 @@
 
 #include "common/domain/money.h"
 #include "common/human.h"
+#include "common/utf8.h"
 
 enum { SHOWN_DECIMALS = 2, CELL_TEXT = 96 };
 
@@ -413,10 +414,8 @@ static json_t *json_cell(const struct cell *cell, enum output_kind kind)
 {
     if (cell->nothing) return json_null();
     if (kind == OUTPUT_TIME && cell->text[0] == '\0') return json_null();
-    if (is_textual(kind)) {
-        json_t *text = json_string(cell->text);
-        return text != NULL ? text : json_string("(not valid UTF-8)");
-    }
+    if (is_textual(kind))
+        return json_string(utf8_is_valid(cell->text) ? cell->text : "(not valid UTF-8)");
     if (kind == OUTPUT_FLAG) return json_boolean(cell->number != 0);
     return json_integer(cell->number);
 }
@@ -468,7 +467,7 @@ enum err output_print_json(json_t *document, FILE *file)
     if (document == NULL) return ERR_MEMORY;
     int failed = json_dumpf(document, file, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(document);
-    if (failed != 0) return ERR_IO;
+    if (failed != 0) return ferror(file) != 0 ? ERR_IO : ERR_MEMORY;
     fputc('\n', file);
     return written(file);
 }

@@ -13,7 +13,9 @@ bool config_accepts_zone(const char *name)
     if (!tzif_name_has_shape(name)) return false;
     if (stat(ZONE_FOLDER, &status) != 0) return true;
     CLEANUP(zone_cleanup) struct zone *zone = NULL;
-    return tzif_load(ZONE_FOLDER, name, &zone, NULL) == OK;
+    enum err err = tzif_load(ZONE_FOLDER, name, &zone, NULL);
+    /* Short memory says nothing about the name; whoever uses the zone loads it anew. */
+    return err == OK || err == ERR_MEMORY;
 }
 
 bool config_accepts_zone_or_nothing(const char *name)

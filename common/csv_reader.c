@@ -55,6 +55,7 @@ enum err csv_reader_new(csv_source *source, void *context, struct csv_reader **r
     }
     csv_set_space_func(&reader->parser, never_blank);
     csv_set_blk_size(&reader->parser, CSV_RECORD);
+    csv_set_realloc_func(&reader->parser, realloc);
     reader->source = source;
     reader->context = context;
     reader->line = 1;

@@ -8,4 +8,7 @@
  * none there, or a control character (C0, DEL, C1), which terminals obey and lines end with. */
 size_t utf8_printable(const char *text);
 
+/* Whether all of it is well-formed UTF-8, control characters among it. */
+bool utf8_is_valid(const char *text);
+
 #endif
