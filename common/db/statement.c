@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +11,7 @@
 
 /* Ten integers a row make some 700 KiB of so many rows: below the smallest max_allowed_packet in
  * use, 1 MiB. */
-enum { FIRST_TEXT_BYTES = 64, ROWS_IN_PACKET = 8192 };
+enum { FIRST_TEXT_BYTES = 64, ROWS_IN_PACKET = 8192, DIGITS = 24 };
 
 /* What a parameter points to: one value, or what array binding needs for a value in every row. */
 struct parameter {
@@ -29,6 +28,7 @@ struct parameter {
 struct result_column {
     bool is_integer, is_decimal, is_unsigned;
     int64_t i64;
+    char digits[DIGITS]; /* an integer that is read as text */
     char *text;
     unsigned long text_size, length;
     my_bool is_null, is_truncated;
@@ -429,11 +429,9 @@ const char *statement_text(const struct statement *statement, int column)
     if (!result->is_integer) return result->text;
     /* Integers become text on demand only: pages of them are read as integers. */
     struct result_column *writable = (struct result_column *)(uintptr_t)result;
-    if (writable->text == NULL) writable->text = malloc(FIRST_TEXT_BYTES);
-    if (writable->text == NULL) return "";
-    (void)snprintf(writable->text, FIRST_TEXT_BYTES, "%lld", (long long)result->i64);
-    if (result->is_null) writable->text[0] = '\0';
-    return writable->text;
+    if (result->is_null) return "";
+    (void)text_format(writable->digits, DIGITS, "%lld", (long long)result->i64);
+    return writable->digits;
 }
 
 bool statement_is_null(const struct statement *statement, int column)
