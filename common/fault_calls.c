@@ -37,6 +37,12 @@ static struct fault_call count_stream(const FILE *stream)
     return fault_count(FAULT_FILE);
 }
 
+/* A stream remembers that it failed, for whoever asks with ferror when all is written. */
+static void mark_failed(FILE *stream)
+{
+    stream->_flags |= _IO_ERR_SEEN;
+}
+
 int fault_open(const char *path, int flags, ...)
 {
     va_list arguments;
@@ -139,27 +145,31 @@ FILE *fault_fdopen(int file, const char *mode)
 size_t fault_fread(void *buffer, size_t size, size_t count, FILE *stream)
 {
     const struct fault_call call = count_stream(stream);
-    if (is_refused(&call)) return 0;
-    size_t got = fread(buffer, size, count, stream);
-    return is_spoiled(&call) ? 0 : got;
+    bool failed = is_refused(&call);
+    size_t got = failed ? 0 : fread(buffer, size, count, stream);
+    if (!failed && !is_spoiled(&call)) return got;
+    mark_failed(stream);
+    return 0;
 }
 
 size_t fault_fwrite(const void *buffer, size_t size, size_t count, FILE *stream)
 {
     const struct fault_call call = count_stream(stream);
-    if (is_refused(&call)) return 0;
-    bool half = fault_is_due(&call, FAULT_SENT);
-    size_t written = fwrite(buffer, size, half ? count / 2 : count, stream);
-    if (!is_spoiled(&call)) return written;
+    bool failed = is_refused(&call), half = fault_is_due(&call, FAULT_SENT);
+    size_t written = failed ? 0 : fwrite(buffer, size, half ? count / 2 : count, stream);
+    if (!failed && !is_spoiled(&call)) return written;
+    mark_failed(stream);
     return half ? written : 0;
 }
 
 int fault_fflush(FILE *stream)
 {
     const struct fault_call call = count_stream(stream);
-    if (is_refused(&call)) return EOF;
-    int outcome = fflush(stream);
-    return is_spoiled(&call) ? EOF : outcome;
+    bool failed = is_refused(&call);
+    int outcome = failed ? EOF : fflush(stream);
+    if (!failed && !is_spoiled(&call)) return outcome;
+    if (stream != NULL) mark_failed(stream);
+    return EOF;
 }
 
 int fault_fclose(FILE *stream)

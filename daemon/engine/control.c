@@ -82,8 +82,10 @@ void control_forget_steps(struct control *control)
 void control_end_step(struct control *control, bool failed)
 {
     pthread_mutex_lock(&control->lock);
-    current_step(control)->ended = true;
-    current_step(control)->failed = failed;
+    if (control->view.step_count > 0 && !current_step(control)->ended) {
+        current_step(control)->ended = true;
+        current_step(control)->failed = failed;
+    }
     pthread_mutex_unlock(&control->lock);
 }
 

@@ -51,6 +51,7 @@ void control_add(struct control *control, int64_t items);
 void control_set_done(struct control *control, int64_t items);
 /* Forgets all steps: for who helps with many, one after the other. */
 void control_forget_steps(struct control *control);
+/* Of the step that was begun last; one that failed before it was begun leaves no trace here. */
 void control_end_step(struct control *control, bool failed);
 void control_wait_for(struct control *control, const char *what);
 
