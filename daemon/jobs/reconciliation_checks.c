@@ -97,19 +97,25 @@ static const char AD_WEEKLY_SQL[] = AD_PERIOD_SQL("WEEKLY", "DAILY", SEVEN);
 static const char AD_MONTHLY_SQL[] = AD_PERIOD_SQL("MONTHLY", "DAILY", THIRTY_ONE);
 static const char AD_YEARLY_SQL[] = AD_PERIOD_SQL("YEARLY", "MONTHLY", TWELVE);
 
-/* All views so far are those of the day and those accumulated on the latest day before it. */
+/* All views so far are those of the day and those accumulated on the latest day before it. A row of
+ * the day before is the latest by itself; only where there is none the days before it are searched. */
 static const char ACCUMULATED_SQL[] =
     "SELECT" MEASURE("expected_views", "views") "," MEASURE("expected_ad_views", "ad_views")
     " FROM (SELECT day.content_post_id, day.accumulated_views AS views,"
     "  day.accumulated_ad_views AS ad_views,"
-    "  COALESCE(before_.accumulated_views, 0) + day.view_count AS expected_views,"
-    "  COALESCE(before_.accumulated_ad_views, 0) + day.ad_view_count AS expected_ad_views"
-    "  FROM content_statistics day LEFT JOIN content_statistics before_"
+    "  COALESCE(eve.accumulated_views, before_.accumulated_views, 0) + day.view_count"
+    "   AS expected_views,"
+    "  COALESCE(eve.accumulated_ad_views, before_.accumulated_ad_views, 0) + day.ad_view_count"
+    "   AS expected_ad_views"
+    "  FROM content_statistics day LEFT JOIN content_statistics eve"
+    "  ON eve.period = 'DAILY' AND eve.content_post_id = day.content_post_id"
+    "  AND eve.statistics_date = CAST(? AS DATE) - INTERVAL 1 DAY"
+    "  LEFT JOIN content_statistics before_"
     "  ON before_.period = 'DAILY' AND before_.content_post_id = day.content_post_id"
-    "  AND before_.statistics_date = (SELECT s.statistics_date"
-    "   FROM content_statistics s FORCE INDEX (content_statistics_content)"
+    "  AND before_.statistics_date = IF(eve.content_post_id IS NOT NULL, NULL,"
+    "   (SELECT s.statistics_date FROM content_statistics s FORCE INDEX (content_statistics_content)"
     "   WHERE s.period = 'DAILY' AND s.content_post_id = day.content_post_id"
-    "   AND s.statistics_date < day.statistics_date ORDER BY s.statistics_date DESC LIMIT 1)"
+    "   AND s.statistics_date < day.statistics_date ORDER BY s.statistics_date DESC LIMIT 1))"
     "  WHERE day.period = 'DAILY' AND day.statistics_date = ?"
     "  AND day.content_post_id > ? AND day.content_post_id <= ?) c";
 
@@ -136,6 +142,8 @@ static const char ACCUMULATED_SQL[] =
     "'"                                                                                            \
     " AND " views " >= " tier ".min_views AND " views " < " tier ".end_views"
 
+#define PAID_DATE "COALESCE(eve.settlement_date, paid.settlement_date)"
+
 /* What a content had accumulated on a date or, without a row of that date, before it. */
 #define ACCUMULATED_ON(row, column, date)                                                          \
     "COALESCE(" row "." column ", (SELECT x." column                                               \
@@ -143,7 +151,8 @@ static const char ACCUMULATED_SQL[] =
     "    WHERE x.period = 'DAILY' AND x.content_post_id = s.content_post_id"                       \
     "    AND x.statistics_date < " date " ORDER BY x.statistics_date DESC LIMIT 1), 0)"
 
-/* Money recomputed from statistics and rates, and carried on from the settlement before. */
+/* Money recomputed from statistics and rates, and carried on from the settlement before: that of the
+ * day before or, without one, the latest of the days before it. */
 #define REVENUE_TEXT                                                                               \
     TIERS " SELECT" MEASURE("expected_content", "content_") "," MEASURE("expected_ad", "ad")       \
     "," MEASURE("expected_content_total", "content_total") ","                                     \
@@ -158,20 +167,24 @@ static const char ACCUMULATED_SQL[] =
     "  FROM (SELECT s.*,"                                                                          \
     "   " ACCUMULATED_ON("now_", "accumulated_views", "s.settlement_date") " AS views,"            \
     "   " ACCUMULATED_ON("now_", "accumulated_ad_views", "s.settlement_date") " AS ads,"           \
-    "   " ACCUMULATED_ON("then_", "accumulated_views", "paid.settlement_date") " AS views_then,"   \
-    "   " ACCUMULATED_ON("then_", "accumulated_ad_views", "paid.settlement_date") " AS ads_then,"  \
-    "   COALESCE(paid.total_content_revenue_micros, 0) AS paid_content,"                           \
-    "   COALESCE(paid.total_ad_revenue_micros, 0) AS paid_ad"                                      \
+    "   " ACCUMULATED_ON("then_", "accumulated_views", PAID_DATE) " AS views_then,"                \
+    "   " ACCUMULATED_ON("then_", "accumulated_ad_views", PAID_DATE) " AS ads_then,"               \
+    "   COALESCE(eve.total_content_revenue_micros, paid.total_content_revenue_micros, 0)"      \
+    "    AS paid_content,"                                                                         \
+    "   COALESCE(eve.total_ad_revenue_micros, paid.total_ad_revenue_micros, 0) AS paid_ad"     \
     "   FROM settlement s LEFT JOIN content_statistics now_ ON now_.period = 'DAILY'"              \
     "   AND now_.content_post_id = s.content_post_id"                                              \
     "   AND now_.statistics_date = s.settlement_date"                                              \
+    "   LEFT JOIN settlement eve ON eve.content_post_id = s.content_post_id"               \
+    "   AND eve.settlement_date = CAST(? AS DATE) - INTERVAL 1 DAY"                            \
     "   LEFT JOIN settlement paid ON paid.content_post_id = s.content_post_id"                     \
-    "   AND paid.settlement_date = (SELECT y.settlement_date FROM settlement y FORCE INDEX (settlement_content)"                    \
+    "   AND paid.settlement_date = IF(eve.content_post_id IS NOT NULL, NULL,"                  \
+    "    (SELECT y.settlement_date FROM settlement y FORCE INDEX (settlement_content)"             \
     "    WHERE y.content_post_id = s.content_post_id AND y.settlement_date < s.settlement_date"    \
-    "    ORDER BY y.settlement_date DESC LIMIT 1)"                                                 \
+    "    ORDER BY y.settlement_date DESC LIMIT 1))"                                                \
     "   LEFT JOIN content_statistics then_ ON then_.period = 'DAILY'"                              \
     "   AND then_.content_post_id = s.content_post_id"                                             \
-    "   AND then_.statistics_date = paid.settlement_date"                                          \
+    "   AND then_.statistics_date = " PAID_DATE                                                    \
     "   WHERE s.settlement_date = ? AND s.content_post_id > ? AND s.content_post_id <= ?"          \
     "   LIMIT 9223372036854775807) f"                                                              \
     TIER_OF("tv", "CONTENT", "f.views") TIER_OF("tw", "CONTENT", "f.views_then")                   \
@@ -205,10 +218,10 @@ const struct check_group reconciliation_groups[] = {
     {{"weekly-ad-statistics-views", "weekly-ad-watch-time"}, AD_WEEKLY_SQL, "wauWaudau", false},
     {{"monthly-ad-statistics-views", "monthly-ad-watch-time"}, AD_MONTHLY_SQL, "mauMaudau", false},
     {{"yearly-ad-statistics-views", "yearly-ad-watch-time"}, AD_YEARLY_SQL, "yauYaudau", false},
-    {{"accumulated-views", "accumulated-ad-views"}, ACCUMULATED_SQL, "dau", false},
+    {{"accumulated-views", "accumulated-ad-views"}, ACCUMULATED_SQL, "ddau", false},
     {{"content-revenue", "ad-revenue", "content-revenue-total", "ad-revenue-total"},
      REVENUE_SQL,
-     "dddau",
+     "ddddau",
      false},
     {{"settlement-complete"}, COMPLETE_SQL, "daudaudaudau", false},
 };

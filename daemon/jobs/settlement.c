@@ -10,30 +10,25 @@
 #include "daemon/jobs/daily_settlement.h"
 #include "daemon/jobs/key_sources.h"
 
-/* today: the DAILY row of the day. paid: the last settlement before it. then_: the DAILY row of
- * that settlement's date. A content that was parked may lack today's row, and one that was paid out
- * of parking that of then: the latest row up to the date is searched for these only. */
+/* today: the DAILY row of the day. yesterday, paid: the last settlement before the day, which is that
+ * of the day before if there is one, so that only for the others it is searched. then_: the DAILY row
+ * of that settlement's date. A content that was parked may lack today's row, and one that was paid
+ * out of parking that of then: the latest row up to the date is searched for these only. */
+#define PAID_DATE "COALESCE(yesterday.settlement_date, paid.settlement_date)"
+#define ACCUMULATED_BEFORE(column, date)                                                           \
+    " (SELECT s." column                                                                           \
+    " FROM content_statistics s FORCE INDEX (content_statistics_content)"                          \
+    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"                      \
+    "  AND s.statistics_date < " date " ORDER BY s.statistics_date DESC LIMIT 1)"
 static const char PAGE_SQL[] =
     "SELECT page.content_post_id, post.member_id, today.content_post_id IS NOT NULL,"
-    " COALESCE(today.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"
-    " FORCE INDEX (content_statistics_content)"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
-    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1)),"
-    " COALESCE(today.accumulated_ad_views, (SELECT s.accumulated_ad_views"
-    "  FROM content_statistics s"
-    " FORCE INDEX (content_statistics_content)"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
-    "  AND s.statistics_date < ? ORDER BY s.statistics_date DESC LIMIT 1)),"
-    " COALESCE(then_.accumulated_views, (SELECT s.accumulated_views FROM content_statistics s"
-    " FORCE INDEX (content_statistics_content)"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
-    "  AND s.statistics_date < paid.settlement_date ORDER BY s.statistics_date DESC LIMIT 1)),"
-    " COALESCE(then_.accumulated_ad_views, (SELECT s.accumulated_ad_views"
-    "  FROM content_statistics s"
-    " FORCE INDEX (content_statistics_content)"
-    "  WHERE s.period = 'DAILY' AND s.content_post_id = page.content_post_id"
-    "  AND s.statistics_date < paid.settlement_date ORDER BY s.statistics_date DESC LIMIT 1)),"
-    " paid.total_content_revenue_micros, paid.total_ad_revenue_micros, page.was_parked"
+    " COALESCE(today.accumulated_views," ACCUMULATED_BEFORE("accumulated_views", "?") "),"
+    " COALESCE(today.accumulated_ad_views," ACCUMULATED_BEFORE("accumulated_ad_views", "?") "),"
+    " COALESCE(then_.accumulated_views," ACCUMULATED_BEFORE("accumulated_views", PAID_DATE) "),"
+    " COALESCE(then_.accumulated_ad_views,"
+    ACCUMULATED_BEFORE("accumulated_ad_views", PAID_DATE) "),"
+    " COALESCE(yesterday.total_content_revenue_micros, paid.total_content_revenue_micros),"
+    " COALESCE(yesterday.total_ad_revenue_micros, paid.total_ad_revenue_micros), page.was_parked"
     " FROM (SELECT content_post_id, MAX(was_parked) AS was_parked FROM ("
     "   (SELECT content_post_id, 0 AS was_parked FROM content_statistics"
     "    WHERE period = 'DAILY' AND statistics_date = ?"
@@ -45,13 +40,15 @@ static const char PAGE_SQL[] =
     " LEFT JOIN content_post post ON post.content_post_id = page.content_post_id"
     " LEFT JOIN content_statistics today ON today.period = 'DAILY'"
     " AND today.statistics_date = ? AND today.content_post_id = page.content_post_id"
+    " LEFT JOIN settlement yesterday ON yesterday.content_post_id = page.content_post_id"
+    " AND yesterday.settlement_date = CAST(? AS DATE) - INTERVAL 1 DAY"
     " LEFT JOIN settlement paid ON paid.content_post_id = page.content_post_id"
-    " AND paid.settlement_date = (SELECT p.settlement_date FROM settlement p FORCE INDEX (settlement_content)"
+    " AND paid.settlement_date = IF(yesterday.content_post_id IS NOT NULL, NULL,"
+    "  (SELECT p.settlement_date FROM settlement p FORCE INDEX (settlement_content)"
     "  WHERE p.content_post_id = page.content_post_id AND p.settlement_date < ?"
-    "  ORDER BY p.settlement_date DESC LIMIT 1)"
+    "  ORDER BY p.settlement_date DESC LIMIT 1))"
     " LEFT JOIN content_statistics then_ ON then_.period = 'DAILY'"
-    " AND then_.statistics_date = paid.settlement_date"
-    " AND then_.content_post_id = page.content_post_id"
+    " AND then_.statistics_date = " PAID_DATE " AND then_.content_post_id = page.content_post_id"
     " ORDER BY page.content_post_id";
 static const char WRITE_SQL[] =
     "INSERT INTO settlement (settlement_date, content_post_id, creator_id,"
@@ -186,6 +183,7 @@ static enum err page_read(struct page *page, struct chunk *chunk)
     statement_bind_text(read, parameter++, date);
     statement_bind_i64(read, parameter++, page->capacity);
     statement_bind_i64(read, parameter++, page->capacity);
+    statement_bind_text(read, parameter++, date);
     statement_bind_text(read, parameter++, date);
     statement_bind_text(read, parameter++, date);
     return statement_execute(read);
