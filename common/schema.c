@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/db/statement.h"
@@ -14,38 +15,58 @@
 static const char CREATE_TABLE_SQL[] =
     "CREATE TABLE IF NOT EXISTS schema_migration ("
     " version INT NOT NULL PRIMARY KEY, name VARCHAR(128) NOT NULL, checksum CHAR(64) NOT NULL,"
-    " applied_at DATETIME(6) NOT NULL) ENGINE=InnoDB";
-static const char TABLE_EXISTS_SQL[] =
-    "SELECT COUNT(*) FROM information_schema.tables"
+    " applied_at DATETIME(6) NOT NULL, works_from INT NULL) ENGINE=InnoDB";
+/* The table was made without it before there was a seventh migration. */
+static const char ADD_COLUMN_SQL[] =
+    "ALTER TABLE schema_migration ADD COLUMN IF NOT EXISTS works_from INT NULL";
+static const char COLUMNS_SQL[] =
+    "SELECT COUNT(*), COALESCE(SUM(column_name = 'works_from'), 0)"
+    " FROM information_schema.columns"
     " WHERE table_schema = DATABASE() AND table_name = 'schema_migration'";
 static const char APPLIED_SQL[] =
-    "SELECT version, name, checksum FROM schema_migration ORDER BY version";
-static const char RECORD_SQL[] = "INSERT INTO schema_migration VALUES (?, ?, ?, NOW(6))";
+    "SELECT version, name, checksum, works_from FROM schema_migration ORDER BY version";
+static const char APPLIED_BEFORE_SQL[] =
+    "SELECT version, name, checksum, NULL FROM schema_migration ORDER BY version";
+static const char RECORD_SQL[] =
+    "INSERT INTO schema_migration (version, name, checksum, applied_at, works_from)"
+    " VALUES (?, ?, ?, NOW(6), NULLIF(?, 0))";
+/* Whoever waits for a table makes everybody wait who comes after him: so a change that does not get
+ * it soon lets the others pass, and tries again. */
+static const char BE_BRIEF_SQL[] = "SET SESSION lock_wait_timeout = 2";
+static const char AS_BEFORE_SQL[] = "SET SESSION lock_wait_timeout = DEFAULT";
 /* Two that migrate at once: the second waits here and then finds nothing left to do. */
 static const char LOCK_SQL[] = "SELECT GET_LOCK(CONCAT('settlementd.migrate.', DATABASE()), 60)";
 static const char UNLOCK_SQL[] = "SELECT RELEASE_LOCK(CONCAT('settlementd.migrate.', DATABASE()))";
 
-enum { CHECKSUM_TEXT = 65, FILE_LIMIT = 1 << 20 };
+/* The line among the first comments of a migration by which older programs may go on. */
+static const char WORKS_FROM[] = "-- works with programs from: ";
+
+enum { CHECKSUM_TEXT = 65, FILE_LIMIT = 1 << 20, LOCK_TRIES = 40, LOCK_PAUSE_MS = 500 };
 
 struct migration {
     char name[SCHEMA_NAME];
     char *text;
     char checksum[CHECKSUM_TEXT];
+    int works_from; /* the number that a program must know to work with it; 0: it must know this */
 };
 
-struct migration_list {
+struct schema {
     struct migration items[SCHEMA_MIGRATIONS];
     int count;
-    int applied; /* of these, from the first on, the database has */
 };
 
-static void migration_list_free(struct migration_list **list)
+void schema_free(struct schema *schema)
 {
-    if (*list == NULL) return;
-    for (int i = 0; i < (*list)->count; i++)
-        free((*list)->items[i].text);
-    free(*list);
-    *list = NULL;
+    if (schema == NULL) return;
+    for (int i = 0; i < schema->count; i++)
+        free(schema->items[i].text);
+    free(schema);
+}
+
+void schema_cleanup(struct schema **schema)
+{
+    schema_free(*schema);
+    *schema = NULL;
 }
 
 static int by_name(const void *a, const void *b)
@@ -62,8 +83,7 @@ static bool is_migration_name(const char *name)
     return name[4] == '_' && strcmp(name + length - 4, ".sql") == 0;
 }
 
-static enum err list_names(const char *directory, struct migration_list *list,
-                           struct detail *detail)
+static enum err list_names(const char *directory, struct schema *schema, struct detail *detail)
 {
     DIR *folder = opendir(directory);
     if (folder == NULL)
@@ -75,16 +95,17 @@ static enum err list_names(const char *directory, struct migration_list *list,
         if (!is_migration_name(entry->d_name))
             err = detail_set(detail, ERR_SCHEMA, "%s/%s is not named NNNN_name.sql", directory,
                              entry->d_name);
-        else if (list->count == SCHEMA_MIGRATIONS)
+        else if (schema->count == SCHEMA_MIGRATIONS)
             err = detail_set(detail, ERR_SCHEMA, "more than %d migrations in %s", SCHEMA_MIGRATIONS,
                              directory);
         else
-            (void)text_format(list->items[list->count++].name, SCHEMA_NAME, "%s", entry->d_name);
+            (void)text_format(schema->items[schema->count++].name, SCHEMA_NAME, "%s",
+                              entry->d_name);
     }
     (void)closedir(folder);
-    if (err == OK && list->count == 0)
+    if (err == OK && schema->count == 0)
         err = detail_set(detail, ERR_SCHEMA, "there are no migrations in %s", directory);
-    qsort(list->items, (size_t)list->count, sizeof(list->items[0]), by_name);
+    qsort(schema->items, (size_t)schema->count, sizeof(schema->items[0]), by_name);
     return err;
 }
 
@@ -109,33 +130,62 @@ static enum err read_migration(const char *directory, struct migration *migratio
     return OK;
 }
 
-static enum err read_directory(const char *directory, struct migration_list *list,
-                               struct detail *detail)
+/* Reads WORKS_FROM out of the comments that the text begins with. */
+static enum err read_works_from(struct migration *migration, int number, struct detail *detail)
 {
-    TRY(list_names(directory, list, detail));
-    for (int i = 0; i < list->count; i++) {
-        TRY(read_migration(directory, &list->items[i], detail));
-        if (strtol(list->items[i].name, NULL, 10) != i + 1)
+    const char *line = migration->text;
+    for (; strncmp(line, "--", 2) == 0; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, WORKS_FROM, sizeof(WORKS_FROM) - 1) != 0) continue;
+        char *end = NULL;
+        long from = strtol(line + sizeof(WORKS_FROM) - 1, &end, 10);
+        if (*end != '\n' || from < 1 || from > number)
             return detail_set(detail, ERR_SCHEMA,
-                              "%s/%s should have number %04d: numbers have no gap and occur once",
-                              directory, list->items[i].name, i + 1);
+                              "%s: after \"%s\" there should be the number of a migration, 0001 to "
+                              "%04d, that a program must know to work on with this one",
+                              migration->name, WORKS_FROM, number);
+        migration->works_from = (int)from;
     }
     return OK;
 }
 
-/* The database's record must be a prefix of the directory, text for text. */
-static enum err compare_one(const struct statement *row, const struct migration_list *list,
+static enum err read_directory(const char *directory, struct schema *schema, struct detail *detail)
+{
+    TRY(list_names(directory, schema, detail));
+    for (int i = 0; i < schema->count; i++) {
+        TRY(read_migration(directory, &schema->items[i], detail));
+        TRY(read_works_from(&schema->items[i], i + 1, detail));
+        if (strtol(schema->items[i].name, NULL, 10) != i + 1)
+            return detail_set(detail, ERR_SCHEMA,
+                              "%s/%s should have number %04d: numbers have no gap and occur once",
+                              directory, schema->items[i].name, i + 1);
+    }
+    return OK;
+}
+
+/* A migration that this program does not know was made by a newer one, and says which older ones
+ * can go on. */
+static enum err compare_unknown(const struct statement *row, const struct schema *schema,
+                                struct detail *detail)
+{
+    const char *name = statement_text(row, 1);
+    int64_t works_from = statement_i64(row, 3);
+    if (works_from > 0 && works_from <= schema->count) return OK;
+    return detail_set(
+        detail, ERR_SCHEMA,
+        "the database has migration %s (number %lld), which this program does not know (it knows "
+        "%d) and cannot work with: it belongs to a newer version of settlementd; install that "
+        "version here as well, and start it",
+        name, (long long)statement_i64(row, 0), schema->count);
+}
+
+/* The database's record and the directory must be the same, text for text, as far as both go. */
+static enum err compare_one(const struct statement *row, const struct schema *schema,
                             struct detail *detail)
 {
     int64_t version = statement_i64(row, 0);
     const char *name = statement_text(row, 1);
-    if (version != list->applied + 1 || version > list->count)
-        return detail_set(
-            detail, ERR_SCHEMA,
-            "the database has migration %s (number %lld), which this program does not "
-            "know: it belongs to another version of settlementd; use that one",
-            name, (long long)version);
-    const struct migration *ours = &list->items[version - 1];
+    if (version > schema->count) return compare_unknown(row, schema, detail);
+    const struct migration *ours = &schema->items[version - 1];
     if (strcmp(ours->name, name) != 0 || strcmp(ours->checksum, statement_text(row, 2)) != 0)
         return detail_set(
             detail, ERR_SCHEMA,
@@ -145,19 +195,41 @@ static enum err compare_one(const struct statement *row, const struct migration_
     return OK;
 }
 
-static enum err compare(struct db *db, struct migration_list *list, struct detail *detail)
+/* Which text reads the record; NULL when there is none yet. */
+static enum err choose_record(struct db *db, const char **ret_sql)
 {
-    int64_t exists = 0;
-    list->applied = 0;
-    TRY(db_query_i64(db, &exists, 0, TABLE_EXISTS_SQL, ""));
-    if (exists == 0) return OK;
+    CLEANUP(statement_cleanup) struct statement *columns = NULL;
+    bool row = false;
+    TRY(db_query(db, &columns, COLUMNS_SQL, ""));
+    TRY(statement_fetch(columns, &row));
+    ASSERT(row);
+    *ret_sql = statement_i64(columns, 1) != 0   ? APPLIED_SQL
+               : statement_i64(columns, 0) != 0 ? APPLIED_BEFORE_SQL
+                                                : NULL;
+    return OK;
+}
+
+/* *ret_applied: how many of the known migrations, from the first on, the database has. */
+static enum err compare(struct db *db, const struct schema *schema, int *ret_applied,
+                        struct detail *detail)
+{
+    const char *sql = NULL;
+    int seen = 0;
+    *ret_applied = 0;
+    TRY(choose_record(db, &sql));
+    if (sql == NULL) return OK;
     CLEANUP(statement_cleanup) struct statement *rows = NULL;
-    TRY(db_query(db, &rows, APPLIED_SQL, ""));
+    TRY(db_query(db, &rows, sql, ""));
     for (bool row = true;;) {
         TRY(statement_fetch(rows, &row));
         if (!row) return OK;
-        TRY(compare_one(rows, list, detail));
-        list->applied++;
+        if (statement_i64(rows, 0) != ++seen)
+            return detail_set(detail, ERR_SCHEMA,
+                              "the database's record of migrations has no number %d; restore "
+                              "table schema_migration from a backup",
+                              seen);
+        TRY(compare_one(rows, schema, detail));
+        *ret_applied = (int)min_i64(seen, schema->count);
     }
 }
 
@@ -182,6 +254,23 @@ static char *next_statement(char **rest)
     return start;
 }
 
+static void pause_ms(int ms)
+{
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&time, NULL);
+}
+
+/* Each statement of a migration can be run again, so one that found a table in use can. */
+static enum err execute_patiently(struct db *db, const char *sql)
+{
+    enum err err = db_execute(db, sql);
+    for (int try = 1; err_class(err) == CLASS_TRANSACTION && try < LOCK_TRIES; try++) {
+        pause_ms(LOCK_PAUSE_MS);
+        err = db_execute(db, sql);
+    }
+    return err;
+}
+
 static enum err apply(struct db *db, int version, const struct migration *migration,
                       struct detail *detail)
 {
@@ -191,26 +280,37 @@ static enum err apply(struct db *db, int version, const struct migration *migrat
     int number = 0;
     for (char *sql; (sql = next_statement(&rest)) != NULL;) {
         number++;
-        enum err err = db_execute(db, sql);
+        enum err err = execute_patiently(db, sql);
+        if (err_class(err) == CLASS_TRANSACTION)
+            return detail_set(
+                detail, err,
+                "%s, statement %d (\"%.60s…\"): a table that it changes was in use all "
+                "the time: %s (%u); nothing of it is recorded, migrate again when "
+                "less is going on",
+                migration->name, number, sql, db_message(db), db_error_number(db));
         if (err != OK)
             return detail_set(detail, err, "%s, statement %d (\"%.60s…\"): %s (%u)",
                               migration->name, number, sql, db_message(db), db_error_number(db));
     }
-    return db_run(db, NULL, RECORD_SQL, "iss", (int64_t)version, migration->name,
-                  migration->checksum);
+    return db_run(db, NULL, RECORD_SQL, "issi", (int64_t)version, migration->name,
+                  migration->checksum, (int64_t)migration->works_from);
 }
 
-static enum err apply_missing(struct db *db, struct migration_list *list,
+static enum err apply_missing(struct db *db, const struct schema *schema,
                               struct schema_report *report, struct detail *detail)
 {
-    TRY(compare(db, list, detail));
-    if (list->applied < list->count) TRY(db_execute(db, CREATE_TABLE_SQL));
-    for (int i = list->applied; i < list->count; i++) {
-        TRY(apply(db, i + 1, &list->items[i], detail));
+    int applied = 0;
+    TRY(compare(db, schema, &applied, detail));
+    if (applied == schema->count) return OK;
+    TRY(db_execute(db, CREATE_TABLE_SQL));
+    TRY(db_execute(db, BE_BRIEF_SQL));
+    TRY(execute_patiently(db, ADD_COLUMN_SQL));
+    for (int i = applied; i < schema->count; i++) {
+        TRY(apply(db, i + 1, &schema->items[i], detail));
         (void)text_format(report->applied_names[report->applied++], SCHEMA_NAME, "%s",
-                          list->items[i].name);
+                          schema->items[i].name);
     }
-    return OK;
+    return db_execute(db, AS_BEFORE_SQL);
 }
 
 static enum err with_words(struct db *db, enum err err, struct detail *detail)
@@ -221,12 +321,21 @@ static enum err with_words(struct db *db, enum err err, struct detail *detail)
                       db_error_number(db));
 }
 
+enum err schema_load(const char *directory, struct schema **ret_schema, struct detail *detail)
+{
+    CLEANUP(schema_cleanup) struct schema *schema = calloc(1, sizeof(*schema));
+    if (schema == NULL) return ERR_MEMORY;
+    TRY(read_directory(directory, schema, detail));
+    *ret_schema = schema;
+    schema = NULL;
+    return OK;
+}
+
 enum err schema_migrate(struct db *db, const char *directory, struct schema_report *ret_report,
                         struct detail *detail)
 {
-    CLEANUP(migration_list_free) struct migration_list *list = calloc(1, sizeof(*list));
-    if (list == NULL) return ERR_MEMORY;
-    TRY(read_directory(directory, list, detail));
+    CLEANUP(schema_cleanup) struct schema *schema = NULL;
+    TRY(schema_load(directory, &schema, detail));
 
     int64_t locked = 0;
     enum err err = db_query_i64(db, &locked, 0, LOCK_SQL, "");
@@ -235,27 +344,32 @@ enum err schema_migrate(struct db *db, const char *directory, struct schema_repo
         return detail_set(
             detail, ERR_BUSY,
             "another process has been migrating this database for a minute; wait for it");
-    ret_report->known = list->count;
+    ret_report->known = schema->count;
     ret_report->applied = 0;
-    err = with_words(db, apply_missing(db, list, ret_report, detail), detail);
+    err = with_words(db, apply_missing(db, schema, ret_report, detail), detail);
     int64_t released = 0;
     enum err unlock = db_query_i64(db, &released, 0, UNLOCK_SQL, "");
     return err != OK ? err : unlock;
 }
 
-enum err schema_check(struct db *db, const char *directory, struct detail *detail)
+enum err schema_matches(struct db *db, const struct schema *schema, struct detail *detail)
 {
-    CLEANUP(migration_list_free) struct migration_list *list = calloc(1, sizeof(*list));
-    if (list == NULL) return ERR_MEMORY;
-    TRY(read_directory(directory, list, detail));
-    enum err err = compare(db, list, detail);
+    int applied = 0;
+    enum err err = compare(db, schema, &applied, detail);
     if (err != OK) return with_words(db, err, detail);
-    if (list->applied < list->count)
+    if (applied < schema->count)
         return detail_set(
             detail, ERR_SCHEMA,
             "the database lacks %d of %d migrations, the next is %s; run: settlectl migrate",
-            list->count - list->applied, list->count, list->items[list->applied].name);
+            schema->count - applied, schema->count, schema->items[applied].name);
     return OK;
+}
+
+enum err schema_check(struct db *db, const char *directory, struct detail *detail)
+{
+    CLEANUP(schema_cleanup) struct schema *schema = NULL;
+    TRY(schema_load(directory, &schema, detail));
+    return schema_matches(db, schema, detail);
 }
 
 enum err schema_directory(char *ret_path, size_t size, struct detail *detail)

@@ -1,6 +1,9 @@
 /* Brings a database to the schema that this program needs: applies migrations/NNNN_name.sql in
- * order, records each with its SHA-256, and refuses when a recorded one is changed or unknown. Safe
- * when run twice, and when two run at once. */
+ * order, records each with its SHA-256, and refuses when a recorded one is changed. Safe when run
+ * twice, when two run at once, and while programs work on the database. A migration that this
+ * program does not know is accepted when its author has said that programs like this one can work
+ * with it: among its first comments stands "-- works with programs from: NNNN", the number of the
+ * latest migration that a program must know. So daemons are upgraded one after the other. */
 #ifndef COMMON_SCHEMA_H
 #define COMMON_SCHEMA_H
 
@@ -20,8 +23,21 @@ struct schema_report {
 enum err schema_migrate(struct db *db, const char *directory, struct schema_report *ret_report,
                         struct detail *detail) MUST_CHECK;
 
-/* ERR_SCHEMA unless exactly the migrations of the directory are recorded, unchanged. Changes
- * nothing. */
+/* The migrations that this program knows, as they were when it looked: an installation that is
+ * replaced under a running process teaches it nothing. Free with schema_free (accepts NULL), or
+ * CLEANUP(schema_cleanup). Constant: any thread may use it. */
+struct schema;
+enum err schema_load(const char *directory, struct schema **ret_schema,
+                     struct detail *detail) MUST_CHECK;
+void schema_free(struct schema *schema);
+void schema_cleanup(struct schema **schema);
+
+/* ERR_SCHEMA unless all of them are recorded, unchanged, and none that this program cannot work
+ * with. Changes nothing. */
+enum err schema_matches(struct db *db, const struct schema *schema,
+                        struct detail *detail) MUST_CHECK;
+
+/* Both in one call, for programs that look once. */
 enum err schema_check(struct db *db, const char *directory, struct detail *detail) MUST_CHECK;
 
 /* Where the migrations are: next to a build tree that the program was started from, else where they
