@@ -21,6 +21,7 @@ struct config_database {
     char socket[CONFIG_TEXT], host[CONFIG_TEXT], user[CONFIG_TEXT];
     char password_file[CONFIG_TEXT], name[CONFIG_TEXT];
     int port, connect_timeout_s;
+    bool galera_single_writer; /* told that nobody else writes to another node of the cluster */
     struct config_tls tls;
 };
 
@@ -55,8 +56,9 @@ struct config_job {
 };
 
 struct config {
-    char path[CONFIG_TEXT]; /* the file it came from; empty when defaults were used */
-    char timezone[64];      /* of the business day, an IANA name */
+    char path[CONFIG_TEXT];            /* the file it came from; empty when defaults were used */
+    char timezone[64];                 /* of the business day, an IANA name */
+    char state_directory[CONFIG_TEXT]; /* empty: systemd's, if there is one */
     struct config_database database;
     struct config_workers workers;
     struct config_retry retry;

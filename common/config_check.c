@@ -23,6 +23,11 @@ bool config_accepts_zone_or_nothing(const char *name)
     return name[0] == '\0' || config_accepts_zone(name);
 }
 
+bool config_accepts_absolute_or_nothing(const char *path)
+{
+    return path[0] == '\0' || path[0] == '/';
+}
+
 bool config_accepts_something(const char *text)
 {
     return text[0] != '\0';

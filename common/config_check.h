@@ -18,6 +18,7 @@ bool config_accepts_cron(const char *text, struct detail *reason);
 /* Small letters, digits and '-', at least one. */
 bool config_accepts_job_name(const char *name);
 
+bool config_accepts_absolute_or_nothing(const char *path);
 bool config_accepts_something(const char *text);
 
 #endif

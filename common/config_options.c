@@ -36,6 +36,8 @@ static const char ZONE_WANTED[] =
     "the name of a time zone below " ZONE_FOLDER ", such as \"Asia/Seoul\"";
 static const char JOB_ZONE_WANTED[] =
     "the name of a time zone below " ZONE_FOLDER ", or \"\" for that of the business day";
+static const char DIRECTORY_WANTED[] =
+    "the path of a directory, beginning with /, or \"\" for the one that systemd hands over";
 static const char NAME_WANTED[] = "the name of the database";
 static const char JOB_NAME_WANTED[] = "a name of small letters, digits and '-'";
 
@@ -76,6 +78,8 @@ static const char JOB_NAME_WANTED[] = "a name of small letters, digits and '-'";
 /* clang-format off */
 static const struct config_option options[] = {
     CHECKED(config, timezone, "timezone", "Asia/Seoul", config_accepts_zone, ZONE_WANTED),
+    CHECKED(config, state_directory, "state_directory", "", config_accepts_absolute_or_nothing,
+            DIRECTORY_WANTED),
 
     TEXT(config, database.socket, "database.socket", ""),
     TEXT(config, database.host, "database.host", ""),
@@ -89,6 +93,7 @@ static const struct config_option options[] = {
     TEXT(config, database.tls.cert, "database.tls.cert", ""),
     TEXT(config, database.tls.key, "database.tls.key", ""),
     NUMBER(config, database.connect_timeout_s, "database.connect_timeout_s", "5", 1, 300),
+    TRUTH(config, database.galera_single_writer, "database.galera_single_writer", "false"),
 
     NUMBER(config, workers.threads, "workers.threads", "0", 0, 256),
     NUMBER(config, workers.chunk_size, "workers.chunk_size", "1000", 1, 100000),

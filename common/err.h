@@ -18,6 +18,8 @@ enum err_class { CLASS_OK, CLASS_TRANSACTION, CLASS_CONNECTION, CLASS_STOP, CLAS
     X(ERR_LOST, CONNECTION, "the connection to the database was lost")                             \
     X(ERR_UNREACHABLE, CONNECTION, "the database cannot be reached")                               \
     X(ERR_READ_ONLY, CONNECTION, "the server is read-only")                                        \
+    X(ERR_UNSAFE, CONNECTION, "the server is not one that may be worked on")                       \
+    X(ERR_BEHIND, CONNECTION, "the database lacks what it had acknowledged")                       \
     X(ERR_STOPPED, STOP, "stopped on request")                                                     \
     X(ERR_FENCED, STOP, "another process has taken the work over")                                 \
     X(ERR_BUSY, STOP, "somebody else is at it")                                                    \

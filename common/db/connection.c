@@ -16,9 +16,14 @@ static const char SYSTEM_AUTHORITIES[] = "/etc/ssl/certs/ca-certificates.crt";
 
 static const char SESSION_SQL[] =
     "SET SESSION time_zone = '+00:00', autocommit = 1, max_statement_time = 0,"
+    " completion_type = 'NO_CHAIN', unique_checks = 1, foreign_key_checks = 1,"
+    " check_constraint_checks = 1,"
     " sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION'";
-static const char ISOLATION_SQL[] = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+static const char ISOLATION_SQL[] =
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
+/* What this node of a cluster has confirmed elsewhere is applied here before anything is read. */
+static const char CAUSAL_SQL[] = "SET SESSION wsrep_sync_wait = 15";
 
 enum err db_note(struct db *db, unsigned number, const char *message)
 {
@@ -161,10 +166,26 @@ static enum err end_marked_session(struct db *db, const char *mark)
     return session_id == 0 ? OK : db_end_session(db, session_id);
 }
 
+/* A server that may not be worked on is as good as none: nothing can be sent to it by mistake. */
+static enum err pass_gate(struct db *db)
+{
+    const struct db_gate *gate = db->options.gate;
+    struct detail detail = {""};
+    if (gate == NULL) return OK;
+    enum err err = gate->admit(db, gate->context, &detail);
+    if (err == OK) return OK;
+    if (detail.text[0] != '\0')
+        db_refuse(db, detail.text);
+    else
+        disconnect(db);
+    return err;
+}
+
 static enum err connect_now(struct db *db)
 {
     db->mysql = mysql_init(NULL);
     if (db->mysql == NULL) return ERR_MEMORY;
+    db->refused = false;
     set_options(db->mysql, &db->options);
 
     enum err err = exchange_connect(db);
@@ -178,7 +199,9 @@ static enum err connect_now(struct db *db)
     TRY(db_execute(db, SESSION_SQL));
     TRY(db_execute(db, ISOLATION_SQL));
     TRY(set_timeouts(db));
-    return mark_session(db);
+    if (db->options.database.galera_single_writer) TRY(db_execute(db, CAUSAL_SQL));
+    TRY(mark_session(db));
+    return pass_gate(db);
 }
 
 static enum err explain_connect(const struct db *db, enum err err, struct detail *detail)
@@ -187,6 +210,7 @@ static enum err explain_connect(const struct db *db, enum err err, struct detail
     const char *where = to->host[0] != '\0'     ? to->host
                         : to->socket[0] != '\0' ? to->socket
                                                 : "the default socket";
+    if (db->refused) return detail_set(detail, err, "%s", db->message);
     if (db->error_number == 1049)
         return detail_set(detail, ERR_SCHEMA,
                           "database `%s` at %s does not exist; create it with: settlectl migrate",
@@ -238,6 +262,19 @@ enum err db_reconnect(struct db *db)
     TRY(end_marked_session(db, db->left_mark));
     db->left_mark[0] = '\0';
     return OK;
+}
+
+bool db_is_renewed(const struct db *db)
+{
+    return db->generation > 1;
+}
+
+void db_refuse(struct db *db, const char *words)
+{
+    disconnect(db);
+    db->error_number = 0;
+    db->refused = true;
+    (void)text_format(db->message, sizeof(db->message), "%s", words);
 }
 
 enum err db_execute(struct db *db, const char *sql)

@@ -10,13 +10,22 @@
 
 struct db;
 
+/* Asked about every new session, before anything else is done in it: may this server be worked on?
+ * What admit returns is what the connection attempt fails with, and nothing is sent any more.
+ * Sessions of several threads may ask at once. */
+struct db_gate {
+    enum err (*admit)(struct db *db, void *context, struct detail *detail);
+    void *context;
+};
+
 struct db_options {
     struct config_database database;
     char password[256];
     int lock_wait_s;        /* innodb_lock_wait_timeout; 0: the server's */
     int idle_transaction_s; /* the server ends a session whose transaction idles so long; 0: never */
-    int statement_timeout_s; /* how long to wait for an answer on the socket; 0: for ever */
-    int connect_timeout_s;   /* from the configuration when 0 */
+    int statement_timeout_s;    /* how long to wait for an answer on the socket; 0: for ever */
+    int connect_timeout_s;      /* from the configuration when 0 */
+    const struct db_gate *gate; /* outlives the connection; NULL: every server will do */
 };
 
 /* Fills the options from the configuration and reads the password. */
@@ -34,6 +43,13 @@ void db_cleanup(struct db **db);
  * server as well, if it is still there, so that its transaction is rolled back; that may take the
  * server a moment, in which a locking read waits. */
 enum err db_reconnect(struct db *db) MUST_CHECK;
+
+/* True after db_reconnect: the connection that there was was lost. */
+bool db_is_renewed(const struct db *db);
+
+/* Closes a connection to a server that is not to be worked on; `words` are its last message. The
+ * connection can be made anew. */
+void db_refuse(struct db *db, const char *words);
 
 /* Runs one statement without parameters; a result is read and dropped. */
 enum err db_execute(struct db *db, const char *sql) MUST_CHECK;

@@ -17,6 +17,7 @@ static const struct translation translations[] = {
     {ER_LOCK_WAIT_TIMEOUT, ERR_LOCK_WAIT},
     {ER_CHECKREAD, ERR_CONFLICT},
     {ER_TABLE_DEF_CHANGED, ERR_CONFLICT},
+    {ER_NEED_REPREPARE, ERR_CONFLICT},
     {1637 /* too many concurrent transactions */, ERR_LOCK_WAIT},
     {CR_CONNECTION_ERROR, ERR_UNREACHABLE},
     {CR_CONN_HOST_ERROR, ERR_UNREACHABLE},

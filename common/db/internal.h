@@ -21,7 +21,8 @@ struct db {
     bool metadata;
     int64_t affected;
     unsigned error_number;
-    char message[512];
+    bool refused; /* by the gate: the message is the gate's */
+    char message[sizeof(((struct detail *)NULL)->text)];
     struct db_usage usage;
 };
 

@@ -17,7 +17,7 @@ START_TEST(a_durable_server_is_accepted)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     struct detail detail = {0};
-    enum err err = server_check(harness_db(harness), &detail);
+    enum err err = server_check(harness_db(harness), &harness_config(harness)->database, &detail);
     ck_assert_msg(err == OK, "%s", detail.text);
 }
 END_TEST
@@ -32,13 +32,14 @@ START_TEST(commits_that_may_be_lost_are_refused)
     ck_assert(text_format(sql, sizeof(sql), "SET GLOBAL innodb_flush_log_at_trx_commit = %s",
                           weaker[_i]));
     harness_execute(harness, sql);
-    enum err err = server_check(harness_db(harness), &detail);
+    enum err err = server_check(harness_db(harness), &harness_config(harness)->database, &detail);
     harness_execute(harness, "SET GLOBAL innodb_flush_log_at_trx_commit = 1");
     ck_assert_int_eq(err, ERR_SETTING);
     ck_assert_ptr_nonnull(strcasestr(detail.text, "innodb_flush_log_at_trx_commit"));
     ck_assert(text_format(sql, sizeof(sql), "is %s and must be 1", weaker[_i]));
     ck_assert_msg(strstr(detail.text, sql) != NULL, "%s", detail.text);
-    ck_assert_int_eq(server_check(harness_db(harness), &detail), OK);
+    ck_assert_int_eq(server_check(harness_db(harness), &harness_config(harness)->database, &detail),
+                     OK);
 }
 END_TEST
 
@@ -51,7 +52,7 @@ START_TEST(the_binlogs_setting_counts_when_there_is_a_binlog)
     int64_t before = harness_i64(harness, "SELECT @@sync_binlog");
     char sql[100];
     harness_execute(harness, "SET GLOBAL sync_binlog = 0");
-    enum err err = server_check(harness_db(harness), &detail);
+    enum err err = server_check(harness_db(harness), &harness_config(harness)->database, &detail);
     ck_assert(text_format(sql, sizeof(sql), "SET GLOBAL sync_binlog = %lld", (long long)before));
     harness_execute(harness, sql);
     ck_assert_int_eq(err, has_binlog ? ERR_SETTING : OK);
@@ -64,10 +65,12 @@ START_TEST(a_table_without_transactions_is_refused)
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     struct detail detail = {0};
     harness_execute(harness, "CREATE TABLE sloppy (i INT) ENGINE=MyISAM");
-    ck_assert_int_eq(server_check(harness_db(harness), &detail), ERR_SETTING);
+    ck_assert_int_eq(server_check(harness_db(harness), &harness_config(harness)->database, &detail),
+                     ERR_SETTING);
     ck_assert_ptr_nonnull(strstr(detail.text, "sloppy is MyISAM"));
     harness_execute(harness, "ALTER TABLE sloppy ENGINE=InnoDB");
-    ck_assert_int_eq(server_check(harness_db(harness), &detail), OK);
+    ck_assert_int_eq(server_check(harness_db(harness), &harness_config(harness)->database, &detail),
+                     OK);
 }
 END_TEST
 
