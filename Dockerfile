@@ -16,10 +16,13 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         libmariadb3 libuv1 libconfig9 libsystemd0 libjansson4 libcsv3 libssl3 tzdata ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin settlementd
+    && useradd --uid 10001 --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin settlementd \
+    && install --directory --owner=settlementd --group=settlementd /var/lib/settlementd
 COPY --from=build /stage/ /
 # Where a container engine puts a secret: database-password there is the password, as with systemd's credentials.
 ENV CREDENTIALS_DIRECTORY=/run/secrets
+# Where the daemon remembers what the database has acknowledged; keep it from container to container.
+VOLUME /var/lib/settlementd
 USER settlementd
 # The daemon; `docker run IMAGE run daily-settlement --date D` is one day in the foreground.
 ENTRYPOINT ["/usr/bin/settlementd"]

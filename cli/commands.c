@@ -109,6 +109,13 @@ static const struct cli_command commands[] = {
      "statistics, settlements and closed days. Works in small transactions beside everything else.\n"
      "A daemon does the same each day: see housekeeping in the configuration.\n",
      false, cli_purge},
+    {"accept-loss", "--reason TEXT", "Go on with a database that has lost acknowledged work",
+     "For daemons that are HALTED because the database lacks what it had acknowledged: after a\n"
+     "failover to a replica that lagged, or a restored backup. They go on from what is there, and\n"
+     "settle the days that were lost once more. Point them back at the server that has them when\n"
+     "there still is one, and make sure that nothing is paid twice. Who accepted it, and why, is\n"
+     "kept.\n",
+     false, cli_accept_loss},
     {"top",
      "--by views|watch-time|ad-views --period daily|weekly|monthly|yearly --date D [--limit N]",
      "List the contents with the most views, watch time or ad views",

@@ -34,6 +34,7 @@ int cli_abandon(struct cli *cli, int argc, char **argv);
 int cli_pause(struct cli *cli, int argc, char **argv);
 int cli_resume(struct cli *cli, int argc, char **argv);
 int cli_next(struct cli *cli, int argc, char **argv);
+int cli_accept_loss(struct cli *cli, int argc, char **argv);
 int cli_purge(struct cli *cli, int argc, char **argv);
 int cli_runs(struct cli *cli, int argc, char **argv);
 int cli_show(struct cli *cli, int argc, char **argv);

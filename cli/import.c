@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "common/human.h"
 #include "common/progress.h"
+#include "common/server_check.h"
 
 enum {
     HASH_BYTES = 256 * 1024,
@@ -187,6 +188,7 @@ static enum err run(struct import *import, struct detail *detail)
 
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(cli_open_db(import->cli, &db, detail));
+    TRY(server_check(db, &import->cli->config.database, detail));
     TRY(import_load_refuse_known(db, import->kind, import->hash, import->path, detail));
     err = load_file(import, db, detail);
     if (err != OK && import->progress.open)

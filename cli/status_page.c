@@ -222,6 +222,16 @@ static void add_node(struct output *output, const struct job_node *node, bool js
     if (json) output_text(output, node->node_id);
 }
 
+/* What a daemon says when it lacks what was acknowledged: see settlectl accept-loss. */
+static void add_halt(struct status_page *page, const struct job_node *node)
+{
+    static const char halted[] = "HALTED";
+    char text[PROBLEM];
+    if (strncmp(node->status, halted, sizeof(halted) - 1) != 0) return;
+    (void)text_format(text, sizeof(text), "the daemon on %s is %s", node->host, node->status);
+    status_add_problem(page->problems, "halted", text);
+}
+
 static enum err fill_nodes(struct db *db, struct status_page *page, bool json)
 {
     CLEANUP(free_pointer) struct job_node *nodes = calloc(JOB_STATUS_NODES, sizeof(*nodes));
@@ -234,6 +244,7 @@ static enum err fill_nodes(struct db *db, struct status_page *page, bool json)
         bool daemon = strcmp(nodes[i].role, "DAEMON") == 0;
         bool alive = daemon && nodes[i].alive;
         if (alive) page->daemons_alive++;
+        if (alive) add_halt(page, &nodes[i]);
         if (alive && strcmp(nodes[i].host, host) == 0) page->daemon_here = true;
         add_node(daemon ? page->daemons : page->foreground, &nodes[i], json);
     }

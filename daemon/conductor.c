@@ -32,6 +32,7 @@ static enum err conduct(struct conductor *conductor)
                 .slot_at = order->slot_at[0] == '\0' ? NULL : order->slot_at},
     };
     TRY(runner_connect(runner, &outcome->detail));
+    TRY(guard_examine(runner->guard, runner->db, &outcome->detail));
     if (control_stopping(&runner->control) != STOP_NONE) return ERR_STOPPED;
     enum err err = launch(runner->db, &request, &runner->launched, &outcome->detail);
     if (err != OK) {

@@ -8,11 +8,11 @@
 #include "common/log.h"
 #include "common/purge.h"
 #include "daemon/answers.h"
+#include "daemon/guard.h"
 #include "daemon/jobs/jobs.h"
 #include "daemon/pulse.h"
 #include "daemon/runner.h"
 #include "daemon/settings.h"
-#include "daemon/startup.h"
 #include "daemon/status_line.h"
 
 enum {
@@ -25,12 +25,14 @@ enum {
     PAUSE_MAX_MS = 5000,
     CUT_AFTER_MS = 3000,
     ADOPT_MS = 1000,
+    EXAMINE_MS = 5000,
     STATEMENT_SECONDS = 15 /* longer than any statement of a turn takes: the server hangs */
 };
 
 struct coordinator {
     struct config config;
     struct mailbox *mailbox;
+    struct guard *guard;
     struct db_options db_options;        /* of this thread's connection */
     struct db_options runner_db_options; /* of executions */
     pthread_mutex_t lock;
@@ -42,9 +44,10 @@ struct coordinator {
     struct work works[JOBS_LIMIT];
     int work_count;
     bool connected, started;
+    bool halted;                     /* it is, but it lacks what it had acknowledged */
     bool trouble;                    /* a part of this turn failed */
     int64_t connect_at_us, pause_ms; /* the next try, and how long to wait after it */
-    int64_t adopt_at_us, abort_at_us;
+    int64_t adopt_at_us, abort_at_us, examine_at_us;
     char away[512];       /* why there is no connection; empty: there is one */
     char said_error[512]; /* logged last, so that each is said once */
     struct mailbox_report report;
@@ -67,7 +70,8 @@ static void tell(struct coordinator *coordinator)
 {
     struct mailbox_report *report = &coordinator->report;
     const struct status_line status = {report, coordinator->works, coordinator->work_count,
-                                       coordinator->away, coordinator->pulse.drained};
+                                       coordinator->away, coordinator->pulse.drained,
+                                       coordinator->halted};
     status_line_write(&status, report->status, sizeof(report->status));
     if (coordinator->node != NULL) node_set_status(coordinator->node, report->status);
     mailbox_tell(coordinator->mailbox, report);
@@ -81,7 +85,20 @@ static void log_trouble(struct coordinator *coordinator, const char *event, enum
 {
     if (strcmp(coordinator->said_error, words) == 0) return;
     (void)text_format(coordinator->said_error, sizeof(coordinator->said_error), "%s", words);
-    log_event(LOG_LEVEL_WARN, event, words, "error", err_name(err), NULL);
+    log_event(err == ERR_BEHIND ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, event, words, "error",
+              err_name(err), NULL);
+}
+
+/* A daemon that is halted is up, and says so where people look: also in the database, which it is
+ * not to work on. */
+static enum err enroll(struct coordinator *coordinator, struct detail *detail)
+{
+    struct node_options node = {coordinator->runner_db_options, "DAEMON",
+                                coordinator->config.lease.heartbeat_s,
+                                coordinator->config.lease.ttl_s};
+    if (coordinator->node != NULL) return OK;
+    node.db.gate = guard_gate_of_heartbeat(coordinator->guard);
+    return node_new(&node, &coordinator->node, detail);
 }
 
 static void retry_later(struct coordinator *coordinator, enum err err, const char *words)
@@ -89,9 +106,14 @@ static void retry_later(struct coordinator *coordinator, enum err err, const cha
     coordinator->connected = false;
     coordinator->connect_at_us = now_us() + coordinator->pause_ms * 1000;
     coordinator->pause_ms = min_i64(coordinator->pause_ms * 2, PAUSE_MAX_MS);
-    static const char event[] = "database-away";
+    const char *event = err == ERR_BEHIND ? "halted" : "database-away";
+    struct detail detail = {""};
     log_trouble(coordinator, event, err, words);
-    if (!coordinator->started) coordinator->report.state = MAILBOX_WAITING_FOR_DATABASE;
+    coordinator->halted = err == ERR_BEHIND;
+    if (coordinator->halted && enroll(coordinator, &detail) == OK)
+        coordinator->report.state = MAILBOX_READY;
+    else if (!coordinator->started)
+        coordinator->report.state = MAILBOX_WAITING_FOR_DATABASE;
     (void)text_format(coordinator->away, sizeof(coordinator->away), "%s", words);
     if (coordinator->slots != NULL) slots_forget(coordinator->slots);
 }
@@ -111,19 +133,17 @@ static enum err open_connection(struct coordinator *coordinator, struct detail *
     return OK;
 }
 
-/* Once, with the first connection: is this a database to work on, and who are we on it? */
+/* Once, with the first connection: who are we on it? */
 static enum err set_up(struct coordinator *coordinator, struct detail *detail)
 {
     const struct config *config = &coordinator->config;
-    const struct node_options node = {coordinator->runner_db_options, "DAEMON",
-                                      config->lease.heartbeat_s, config->lease.ttl_s};
-    TRY(startup_check(coordinator->db, detail));
-    if (coordinator->node == NULL) TRY(node_new(&node, &coordinator->node, detail));
+    TRY(enroll(coordinator, detail));
     if (coordinator->slots == NULL) TRY(slots_new(node_id(coordinator->node), &coordinator->slots));
     TRY(settings_schedule(config, coordinator->slots, detail));
     if (coordinator->pulse_statement == NULL)
         TRY(pulse_new(coordinator->db, &coordinator->pulse_statement));
     coordinator->started = true;
+    guard_confirm(coordinator->guard);
     log_event(LOG_LEVEL_INFO, "daemon-ready", "settlementd is ready", "version",
               SETTLEMENTD_VERSION, "node", node_id(coordinator->node), "config", config->path,
               NULL);
@@ -154,6 +174,8 @@ static bool reach_database(struct coordinator *coordinator)
         coordinator->said_error[0] = '\0';
         coordinator->connected = true;
         coordinator->away[0] = '\0';
+        coordinator->halted = false;
+        coordinator->examine_at_us = now_us() + (int64_t)EXAMINE_MS * 1000;
         coordinator->pause_ms = PAUSE_MS;
         coordinator->report.state = MAILBOX_READY;
         return true;
@@ -250,11 +272,22 @@ static void note_drain(const struct coordinator *coordinator)
               "node", node_id(coordinator->node), NULL);
 }
 
+/* What a server was when it was connected to, it need not be for ever. This is also how a daemon
+ * that runs nothing learns what others have ended, and remembers it. */
+static enum err examine(struct coordinator *coordinator)
+{
+    struct detail detail = {""};
+    if (now_us() < coordinator->examine_at_us) return OK;
+    coordinator->examine_at_us = now_us() + (int64_t)EXAMINE_MS * 1000;
+    return guard_look(coordinator->guard, coordinator->db, &detail);
+}
+
 static enum err take_turn(struct coordinator *coordinator)
 {
     struct pulse *pulse = &coordinator->pulse;
     struct pulse before = *pulse;
     coordinator->trouble = false;
+    TRY(tolerate(coordinator, examine(coordinator)));
     TRY(tolerate(coordinator,
                  pulse_take(coordinator->pulse_statement, node_id(coordinator->node), pulse)));
     if (coordinator->trouble) return OK;
@@ -264,6 +297,7 @@ static enum err take_turn(struct coordinator *coordinator)
         .db = coordinator->db,
         .node_id = node_id(coordinator->node),
         .config = &coordinator->config,
+        .guard = coordinator->guard,
         .db_options = &coordinator->runner_db_options,
         .wake = wake,
         .wake_context = coordinator,
@@ -392,11 +426,13 @@ static enum err read_options(struct coordinator *coordinator)
     struct detail detail = {0};
     const struct config *config = &coordinator->config;
     enum err err = db_options_init(config, &coordinator->runner_db_options, &detail);
+    if (err == OK) err = guard_new(config, &coordinator->guard, &detail);
     if (err != OK) {
         give_up(coordinator, err, detail.text);
         return OK;
     }
     runner_session_limits(config, &coordinator->runner_db_options);
+    coordinator->runner_db_options.gate = guard_gate(coordinator->guard);
     coordinator->db_options = coordinator->runner_db_options;
     coordinator->db_options.lock_wait_s = 1; /* a turn waits for nobody */
     coordinator->db_options.statement_timeout_s = STATEMENT_SECONDS;
@@ -425,6 +461,7 @@ void coordinator_free(struct coordinator *coordinator)
 {
     if (coordinator == NULL) return;
     pthread_mutex_destroy(&coordinator->lock);
+    guard_free(coordinator->guard);
     explicit_bzero(coordinator->db_options.password, sizeof(coordinator->db_options.password));
     explicit_bzero(coordinator->runner_db_options.password,
                    sizeof(coordinator->runner_db_options.password));

@@ -7,7 +7,6 @@
 #include "daemon/run_display.h"
 #include "daemon/run_report.h"
 #include "daemon/runner.h"
-#include "daemon/startup.h"
 
 enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 500 };
 
@@ -33,19 +32,22 @@ static void cut_connections(void *context)
     runner_cut(&run->runner);
 }
 
+/* Whoever opens a connection first looks whether this is a database to work on. */
 static enum err check_database(struct foreground *run)
 {
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(db_open(&run->runner.db_options, &db, &run->detail));
-    return startup_check(db, &run->detail);
+    guard_confirm(run->runner.guard);
+    return OK;
 }
 
 static enum err connect_all(struct foreground *run)
 {
     const struct config *config = run->options->config;
     struct runner *runner = &run->runner;
-    const struct node_options node = {runner->db_options, "RUN", config->lease.heartbeat_s,
-                                      config->lease.ttl_s};
+    struct node_options node = {runner->db_options, "RUN", config->lease.heartbeat_s,
+                                config->lease.ttl_s};
+    node.db.gate = guard_gate_of_heartbeat(runner->guard);
     TRY(check_database(run));
     TRY(node_new(&node, &run->node, &run->detail));
     (void)text_format(runner->node_id, sizeof(runner->node_id), "%s", node_id(run->node));
@@ -78,6 +80,7 @@ static enum err launch_or_wait(struct foreground *run)
     };
     char suspect[NODE_ID] = "";
     for (;;) {
+        TRY(guard_examine(runner->guard, runner->db, &run->detail));
         enum err err = launch(runner->db, &request, &runner->launched, &run->detail);
         if (err != ERR_BUSY && err != ERR_LOCK_WAIT) return err;
         if (control_stopping(&runner->control) != STOP_NONE) return ERR_STOPPED;
@@ -134,16 +137,18 @@ static int fail_to_start(enum err err, const struct detail *detail)
     return err == ERR_CONFIG ? EXIT_BAD_CONFIG : EXIT_NOT_DONE;
 }
 
-int run_once(const struct run_once_options *options)
+static int run_guarded(const struct run_once_options *options, struct guard *guard)
 {
     struct foreground run = {.options = options};
     struct db_options db_options;
     enum err err = db_options_init(options->config, &db_options, &run.detail);
     if (err != OK) return fail_to_start(err, &run.detail);
     runner_session_limits(options->config, &db_options);
+    db_options.gate = guard_gate(guard);
     const struct runner_options runner_options = {
         .config = options->config,
         .db = &db_options,
+        .guard = guard,
         .node_id = "",
         .signal_cause = CAUSE_PERSON,
         .leave_failed = true, /* whoever gave the command sees it fail, and gives it again */
@@ -163,5 +168,16 @@ int run_once(const struct run_once_options *options)
     int code = tell(&run);
     node_free(run.node);
     runner_done(&run.runner);
+    return code;
+}
+
+int run_once(const struct run_once_options *options)
+{
+    struct guard *guard = NULL;
+    struct detail detail = {""};
+    enum err err = guard_new(options->config, &guard, &detail);
+    if (err != OK) return fail_to_start(err, &detail);
+    int code = run_guarded(options, guard);
+    guard_free(guard);
     return code;
 }

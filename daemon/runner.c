@@ -47,6 +47,7 @@ struct restart_policy runner_restart_policy(const struct config *config)
 void runner_init(struct runner *runner, const struct runner_options *options)
 {
     *runner = (struct runner){
+        .guard = options->guard,
         .config = *options->config,
         .db_options = *options->db,
         .signal_cause = options->signal_cause,
@@ -108,6 +109,12 @@ static void log_usage(const struct runner *runner)
               NULL);
 }
 
+static void remember_end(void *context, struct db *db, int64_t job_execution_id)
+{
+    struct runner *runner = context;
+    guard_remember(runner->guard, db, job_execution_id);
+}
+
 enum err runner_execute(struct runner *runner, const struct job *job, const char *date,
                         struct detail *detail)
 {
@@ -121,6 +128,8 @@ enum err runner_execute(struct runner *runner, const struct job *job, const char
         .limits = runner_limits(runner),
         .restart = restart,
         .signal_cause = runner->signal_cause,
+        .ended = remember_end,
+        .ended_context = runner,
     };
     const struct execution_request request = {job, date, &runner->launched};
     enum err err = execution_run(&engine, &request, &runner->result, detail);

@@ -6,16 +6,19 @@
 #define DAEMON_RUNNER_H
 
 #include "daemon/engine/execution.h"
+#include "daemon/guard.h"
 
 struct runner_options {
     const struct config *config; /* copied: a run keeps the settings that it started with */
     const struct db_options *db; /* copied */
+    struct guard *guard;         /* outlives the run */
     const char *node_id;         /* copied: the process that runs it */
     enum end_cause signal_cause; /* what it means when runner_stop ends it */
     bool leave_failed;           /* a daemon does not start it again when it fails */
 };
 
 struct runner {
+    struct guard *guard;
     struct config config;
     struct db_options db_options;
     char node_id[NODE_ID];

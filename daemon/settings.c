@@ -20,9 +20,11 @@ static void keep_what_needs_a_restart(const struct config *current, struct confi
 {
     keep("database", memcmp(&current->database, &next->database, sizeof(next->database)) != 0);
     keep("timezone", strcmp(current->timezone, next->timezone) != 0);
+    keep("state_directory", strcmp(current->state_directory, next->state_directory) != 0);
     keep("lease", memcmp(&current->lease, &next->lease, sizeof(next->lease)) != 0);
     next->database = current->database;
     memcpy(next->timezone, current->timezone, sizeof(next->timezone));
+    memcpy(next->state_directory, current->state_directory, sizeof(next->state_directory));
     next->lease = current->lease;
 }
 

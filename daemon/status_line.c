@@ -77,7 +77,9 @@ void status_line_write(const struct status_line *status, char *ret_line, size_t 
     ret_line[0] = '\0';
     if (report->reload_failed)
         add(&line, "the configuration was not taken over: %.200s", report->reload_error);
-    if (status->away[0] != '\0')
+    if (status->halted)
+        add(&line, "%s%.400s", separator(&line), status->away);
+    else if (status->away[0] != '\0')
         add(&line, "%sdaemon waiting for the database: %.200s", separator(&line), status->away);
     else if (draining && !any_running(status))
         add(&line, "%sdaemon stopping", separator(&line));

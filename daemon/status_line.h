@@ -12,6 +12,7 @@ struct status_line {
     int work_count;
     const char *away; /* why the database cannot be reached; empty: it can */
     bool drained;     /* settlectl drain */
+    bool halted;      /* it can, but must not be worked on; `away` says all about it */
 };
 
 /* Writes "daemon idle", "daemon waiting", or "daemon running daily-settlement 2026-07-01 (execution

@@ -31,6 +31,7 @@ static enum err start(struct work *work, const struct work_context *context,
     const struct runner_options options = {
         .config = context->config,
         .db = context->db_options,
+        .guard = context->guard,
         .node_id = context->node_id,
         .signal_cause = CAUSE_SHUTDOWN,
     };

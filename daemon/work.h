@@ -15,6 +15,7 @@ struct work_context {
     struct db *db;
     const char *node_id;
     const struct config *config;
+    struct guard *guard;
     const struct db_options *db_options; /* for conductors */
     void (*wake)(void *context);         /* called by a conductor that has ended */
     void *wake_context;

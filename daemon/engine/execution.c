@@ -74,6 +74,16 @@ static enum err transact(struct conductor *conductor,
     return insist(conductor, transact_once);
 }
 
+/* A transaction that ends something: the process remembers that it did before it says so. */
+static enum err end(struct conductor *conductor, enum err (*body)(struct db *db, void *context))
+{
+    struct engine *engine = conductor->engine;
+    TRY(transact(conductor, body));
+    if (engine->ended != NULL)
+        engine->ended(engine->ended_context, engine->db, conductor->run.job_execution_id);
+    return OK;
+}
+
 static enum err set_execution(struct db *db, void *context)
 {
     struct conductor *conductor = context;
@@ -313,7 +323,7 @@ static enum err finish_step(struct conductor *conductor, enum err err, struct st
     result->counts = conductor->counts;
     conductor->end = end_of(conductor, err, result->counts.skipped > 0);
     result->status = conductor->end.to;
-    if (recorded == OK) recorded = transact(conductor, end_step);
+    if (recorded == OK) recorded = end(conductor, end_step);
     return recorded == ERR_FENCED || err == OK ? recorded : err;
 }
 
@@ -371,13 +381,13 @@ static enum err complete_execution(struct conductor *conductor)
 {
     TRY(insist(conductor, count_skips));
     conductor->end = end_of(conductor, OK, conductor->skipped > 0);
-    return transact(conductor, complete);
+    return end(conductor, complete);
 }
 
 static enum err fail_execution(struct conductor *conductor, enum err err)
 {
     conductor->end = end_of(conductor, err, false);
-    return transact(conductor, set_execution) == ERR_FENCED ? ERR_FENCED : err;
+    return end(conductor, set_execution) == ERR_FENCED ? ERR_FENCED : err;
 }
 
 static enum err prepare_job(struct conductor *conductor)

@@ -16,6 +16,9 @@ struct engine {
     struct restart_policy restart;
     enum end_cause
         signal_cause; /* what it means when a signal stops it: CAUSE_PERSON or CAUSE_SHUTDOWN */
+    /* Called when the end of a step or of the execution was committed, before anybody is told. */
+    void (*ended)(void *context, struct db *db, int64_t job_execution_id);
+    void *ended_context;
 };
 
 /* What became of a step in this execution. */

@@ -1,5 +1,6 @@
 #include "daemon/engine/repository.h"
 
+#include "daemon/engine/acknowledgement.h"
 #include "daemon/engine/job_key.h"
 
 const char REPOSITORY_EMPTY_CONTEXT[] =
@@ -167,7 +168,8 @@ enum err repository_set_execution(struct db *db, int64_t execution_id,
     TRY(db_run(db, &matched, SET_EXECUTION_SQL, "isssiis", (int64_t)running, status_name(end->to),
                end->exit_code, end->exit_message, (int64_t)!running, execution_id,
                status_name(end->from)));
-    return matched == 1 ? OK : ERR_FENCED;
+    if (matched != 1) return ERR_FENCED;
+    return running ? OK : acknowledgement_of_execution(db, execution_id, status_name(end->to));
 }
 
 enum err repository_set_provenance(struct db *db, int64_t execution_id, int64_t instance_id,
@@ -302,5 +304,6 @@ enum err repository_end_step(struct db *db, const struct run *run, const char *s
     TRY(db_run(db, &matched, END_MANAGER_SQL, "sssiiiiiis", status_name(end->to), end->exit_code,
                end->exit_message, counts.read, counts.written, counts.skipped, counts.rollbacks,
                counts.commits, step_execution_id, status_name(end->from)));
-    return matched == 1 ? OK : ERR_FENCED;
+    if (matched != 1) return ERR_FENCED;
+    return acknowledgement_of_step(db, run->job_execution_id, step_name, status_name(end->to));
 }
