@@ -80,7 +80,7 @@ void status_line_write(const struct status_line *status, char *ret_line, size_t 
     if (status->halted)
         add(&line, "%s%.400s", separator(&line), status->away);
     else if (status->away[0] != '\0')
-        add(&line, "%sdaemon waiting for the database: %.200s", separator(&line), status->away);
+        add(&line, "%sdaemon waiting for the database: %.300s", separator(&line), status->away);
     else if (draining && !any_running(status))
         add(&line, "%sdaemon stopping", separator(&line));
     else if (status->drained)

@@ -54,16 +54,17 @@ class Manager:
 class Daemon(lib.Process):
     """A daemon that was started; ready unless that is not waited for."""
 
-    def __init__(self, database, ready=True, configuration=None, watchdog_s=None, clock=None):
+    def __init__(self, database, ready=True, configuration=None, watchdog_s=None, clock=None, program=None,
+                 environment=None):
         path = os.path.join(database.directory, f"notify{next(lib.numbers)}")
         self.manager = Manager(path)
         self.mark = 0
-        environment = {**os.environ, "NOTIFY_SOCKET": path}
+        environment = {**os.environ, "NOTIFY_SOCKET": path, **(environment or {})}
         if watchdog_s:
             environment["WATCHDOG_USEC"] = str(int(watchdog_s * 1000000))
         if clock:
             environment["SETTLEMENTD_TEST_CLOCK"] = clock.path
-        super().__init__([lib.SETTLEMENTD, "--config", configuration or database.configuration], database.directory,
+        super().__init__([program or lib.SETTLEMENTD, "--config", configuration or database.configuration], database.directory,
                          environment)
         database.processes.append(self)
         if ready:
