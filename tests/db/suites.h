@@ -6,6 +6,7 @@
 #define SUITE(name) Suite *name##_suite(void);
 #endif
 
+SUITE(test_acknowledged)
 SUITE(test_chunk)
 SUITE(test_claim)
 SUITE(test_explain)

@@ -225,6 +225,96 @@ START_TEST(what_is_not_as_it_was_is_refused_before_anything_is_applied)
 }
 END_TEST
 
+struct works_case {
+    const char
+        *third;   /* a migration that a newer program has applied, and this one does not know */
+    int recorded; /* 0: NULL */
+    bool accepted;
+};
+
+static const struct works_case works_cases[] = {
+    {"-- Why.\n-- works with programs from: 0002\n-- More.\nINSERT INTO a VALUES (7);\n", 2, true},
+    {"-- works with programs from: 0001\nINSERT INTO a VALUES (7);\n", 1, true},
+    {"-- works with programs from: 0003\nINSERT INTO a VALUES (7);\n", 3, false},
+    {"INSERT INTO a VALUES (7);\n", 0, false},
+    {"INSERT INTO a VALUES (7);\n-- works with programs from: 0002\n", 0, false}, /* too late */
+};
+
+/* The newer program has one file more; without it the folder is the older one's. */
+START_TEST(an_older_program_works_with_a_migration_that_says_so_and_with_no_other)
+{
+    const struct works_case *works = &works_cases[_i];
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail = {0};
+    enum err expected = works->accepted ? OK : ERR_SCHEMA;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "0002_second.sql", SECOND);
+    put(&folder, "0003_third.sql", works->third);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(harness_i64(harness,
+                                 "SELECT works_from FROM schema_migration WHERE version = 3"),
+                     works->recorded);
+    put(&folder, "0003_third.sql", NULL);
+    ck_assert_int_eq(schema_check(harness_db(harness), folder.path, &detail), expected);
+    if (!works->accepted) expect_words(&detail, "0003_third.sql (number 3)");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), expected);
+    ck_assert_int_eq(report.applied, 0);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(i) FROM a"), 13);
+}
+END_TEST
+
+static const char *const wrong_words[] = {
+    "-- works with programs from: 0004\nSELECT 1;\n",
+    "-- works with programs from: 0\nSELECT 1;\n",
+    "-- works with programs from: -1\nSELECT 1;\n",
+    "-- works with programs from: 2 or so\nSELECT 1;\n",
+    "-- works with programs from: \nSELECT 1;\n",
+};
+
+START_TEST(a_migration_that_names_no_version_is_refused)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "0002_second.sql", SECOND);
+    put(&folder, "0003_third.sql", wrong_words[_i]);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, "0003_third.sql: after \"-- works with programs from: \"");
+    expect_words(&detail, "0001 to 0003");
+}
+END_TEST
+
+/* The record as it was before there was a column for it. */
+START_TEST(a_record_of_before_is_read_and_gets_its_column)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail = {0};
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    harness_execute(harness, "ALTER TABLE schema_migration DROP COLUMN works_from");
+    ck_assert_int_eq(schema_check(harness_db(harness), folder.path, &detail), OK);
+    put(&folder, "0002_second.sql", SECOND);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.applied, 1);
+    ck_assert_int_eq(harness_i64(harness,
+                                 "SELECT COUNT(*) FROM schema_migration WHERE works_from"
+                                 " IS NULL"),
+                     2);
+    harness_execute(harness, "DELETE FROM schema_migration WHERE version = 1");
+    ck_assert_int_eq(schema_check(harness_db(harness), folder.path, &detail), ERR_SCHEMA);
+    expect_words(&detail, "has no number 1");
+}
+END_TEST
+
 START_TEST(a_statement_that_is_refused_is_named_and_not_recorded)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
@@ -272,6 +362,12 @@ Suite *test_schema_suite(void)
     tcase_add_test(cases, several_at_once_apply_each_migration_once);
     tcase_add_loop_test(cases, what_is_not_as_it_was_is_refused_before_anything_is_applied, 0,
                         (int)COUNT_OF(refused_cases));
+    tcase_add_loop_test(cases,
+                        an_older_program_works_with_a_migration_that_says_so_and_with_no_other, 0,
+                        (int)COUNT_OF(works_cases));
+    tcase_add_loop_test(cases, a_migration_that_names_no_version_is_refused, 0,
+                        (int)COUNT_OF(wrong_words));
+    tcase_add_test(cases, a_record_of_before_is_read_and_gets_its_column);
     tcase_add_test(cases, a_statement_that_is_refused_is_named_and_not_recorded);
     tcase_add_test(cases, a_folder_without_migrations_is_no_schema);
     suite_add_tcase(suite, cases);
