@@ -10,7 +10,8 @@ static const struct cli_command commands[] = {
      "created first when it does not exist. Safe to run twice, and by two at once. A migration "
      "that\n"
      "was changed after it was applied, or that this version does not know, is refused before\n"
-     "anything is done.\n",
+     "anything is done. Takes the owner of the schema: name that user in a configuration of its\n"
+     "own. Grants the rights of worker and reader, if their roles exist, each time.\n",
      false, cli_migrate},
     {"import", "member|content|advertisement|watch-log|ad-log FILE.csv [--max-rejects N]",
      "Load a CSV file into a table of the platform",

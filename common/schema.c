@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/db/statement.h"
+#include "common/grants.h"
 
 static const char CREATE_TABLE_SQL[] =
     "CREATE TABLE IF NOT EXISTS schema_migration ("
@@ -91,7 +92,7 @@ static enum err list_names(const char *directory, struct schema *schema, struct 
                           strerror(errno));
     enum err err = OK;
     for (struct dirent *entry; err == OK && (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] == '.') continue;
+        if (entry->d_name[0] == '.' || grants_is_file(entry->d_name)) continue;
         if (!is_migration_name(entry->d_name))
             err = detail_set(detail, ERR_SCHEMA, "%s/%s is not named NNNN_name.sql", directory,
                              entry->d_name);

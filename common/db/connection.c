@@ -215,6 +215,13 @@ static enum err explain_connect(const struct db *db, enum err err, struct detail
         return detail_set(detail, ERR_SCHEMA,
                           "database `%s` at %s does not exist; create it with: settlectl migrate",
                           to->name, where);
+    if (db->error_number == 1044)
+        return detail_set(
+            detail, err,
+            "cannot open the database `%s` at %s: it does not exist, or `%s` has no rights in it; "
+            "settlectl migrate, run by the owner of the schema, makes it and grants rights to the "
+            "roles `%s_worker` and `%s_reader`",
+            to->name, where, to->user, to->name, to->name);
     return detail_set(
         detail, err,
         "cannot connect to the database `%s` at %s as `%s`: %s (%u); check the section "
