@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/db/statement.h"
+#include "common/grants.h"
 #include "common/schema.h"
 
 static const char SOCKET_VARIABLE[] = "SETTLEMENTD_TEST_SOCKET";
@@ -16,11 +17,21 @@ static const char SOCKET_VARIABLE[] = "SETTLEMENTD_TEST_SOCKET";
 static const char LEFTOVERS_SQL[] =
     "SELECT schema_name FROM information_schema.schemata"
     " WHERE LEFT(schema_name, CHAR_LENGTH(?)) = ?";
+/* What the administrator does for a site: the worker's role, and an account that has it. */
+static const char *const worker_sql[] = {
+    "CREATE ROLE `%s_worker`",
+    "CREATE USER `%s`@localhost",
+    "GRANT `%s_worker` TO `%s`@localhost",
+    "SET DEFAULT ROLE `%s_worker` FOR `%s`@localhost",
+};
+static const char DROP_WORKER_SQL[] = "DROP ROLE IF EXISTS `%s_worker`";
+static const char DROP_ACCOUNT_SQL[] = "DROP USER IF EXISTS `%s`@localhost";
 
 struct harness {
     struct config config;
-    struct db_options options;
+    struct db_options options; /* of the user that the code under test connects as */
     struct db *db;
+    struct db *owner; /* the test's own */
 };
 
 /* Check runs each test in a process of its own: the number of the next database lives in memory
@@ -49,6 +60,29 @@ static enum err run_on_database(struct db *db, const char *format, const char *n
     bool fits = text_format(sql, sizeof(sql), "%s `%s`", format, name);
     ASSERT(fits);
     return db_execute(db, sql);
+}
+
+/* Puts the name wherever the statement says %s. */
+static enum err run_with_name(struct db *db, const char *format, const char *name)
+{
+    char sql[240];
+    size_t length = 0;
+    for (const char *at = format; *at != '\0'; at++) {
+        bool here = strncmp(at, "%s", 2) == 0;
+        bool fits = text_format(sql + length, sizeof(sql) - length, "%.*s", here ? 64 : 1,
+                                here ? name : at);
+        ASSERT(fits);
+        length += strlen(sql + length);
+        if (here) at++;
+    }
+    return db_execute(db, sql);
+}
+
+static enum err drop(struct db *db, const char *name)
+{
+    TRY(run_on_database(db, "DROP DATABASE IF EXISTS", name));
+    TRY(run_with_name(db, DROP_ACCOUNT_SQL, name));
+    return run_with_name(db, DROP_WORKER_SQL, name);
 }
 
 bool harness_begin(void)
@@ -84,7 +118,7 @@ static enum err drop_leftovers(struct db *db)
         bool row = false;
         TRY(statement_fetch(found, &row));
         if (!row) return OK;
-        TRY(run_on_database(db, "DROP DATABASE IF EXISTS", statement_text(found, 0)));
+        TRY(drop(db, statement_text(found, 0)));
     }
 }
 
@@ -125,7 +159,30 @@ struct harness *harness_new_empty(void)
     config_defaults(&harness->config);
     harness->config.database = *database;
     harness->db = harness_connect(harness);
+    harness->owner = harness_connect(harness);
     return harness;
+}
+
+static void expect_done(const struct harness *harness, enum err err, const struct detail *detail)
+{
+    ck_assert_msg(err == OK, "%s %s", detail->text, db_message(harness->owner));
+}
+
+/* From here on the code under test is the worker, with the rights that a site's worker has. */
+static void become_worker(struct harness *harness, const char *directory)
+{
+    struct config_database *database = &harness->options.database;
+    struct detail detail = {0};
+    struct grants_report report;
+    for (size_t i = 0; i < COUNT_OF(worker_sql); i++)
+        expect_done(harness, run_with_name(harness->owner, worker_sql[i], database->name), &detail);
+    enum err err = grants_apply(harness->owner, directory, database->name, &report, &detail);
+    expect_done(harness, err, &detail);
+    bool fits = text_format(database->user, sizeof(database->user), "%s", database->name);
+    ASSERT(fits);
+    harness->config.database = *database;
+    db_free(harness->db);
+    harness->db = harness_connect(harness);
 }
 
 struct harness *harness_new(void)
@@ -136,20 +193,21 @@ struct harness *harness_new(void)
     enum err err = schema_directory(directory, sizeof(directory), &detail);
     ck_assert_msg(err == OK, "cannot find the migrations: %s", detail.text);
     struct schema_report report;
-    err = schema_migrate(harness->db, directory, &report, &detail);
+    err = schema_migrate(harness->owner, directory, &report, &detail);
     ck_assert_msg(err == OK, "cannot migrate: %s", detail.text);
+    become_worker(harness, directory);
     return harness;
 }
 
 void harness_free(struct harness *harness)
 {
     if (harness == NULL) return;
-    enum err err =
-        run_on_database(harness->db, "DROP DATABASE IF EXISTS", harness->options.database.name);
+    db_free(harness->db);
+    enum err err = drop(harness->owner, harness->options.database.name);
     /* A test may have broken this connection on purpose; harness_end drops the database then. */
     if (err != OK && err_class(err) != CLASS_CONNECTION)
-        ck_abort_msg("cannot drop the database: %s", db_message(harness->db));
-    db_free(harness->db);
+        ck_abort_msg("cannot drop the database: %s", db_message(harness->owner));
+    db_free(harness->owner);
     free(harness);
 }
 
@@ -163,13 +221,30 @@ struct db *harness_db(struct harness *harness)
     return harness->db;
 }
 
-struct db *harness_connect(const struct harness *harness)
+struct db *harness_owner(struct harness *harness)
+{
+    return harness->owner;
+}
+
+static struct db *connect_with(const struct db_options *options)
 {
     struct detail detail = {0};
     struct db *db = NULL;
-    enum err err = db_open(&harness->options, &db, &detail);
+    enum err err = db_open(options, &db, &detail);
     ck_assert_msg(err == OK, "cannot connect: %s", detail.text);
     return db;
+}
+
+struct db *harness_connect(const struct harness *harness)
+{
+    return connect_with(&harness->options);
+}
+
+struct db *harness_connect_owner(const struct harness *harness)
+{
+    struct db_options options = server_options();
+    memcpy(options.database.name, harness->options.database.name, sizeof(options.database.name));
+    return connect_with(&options);
 }
 
 const struct db_options *harness_options(const struct harness *harness)
@@ -187,16 +262,26 @@ const char *harness_database(const struct harness *harness)
     return harness->options.database.name;
 }
 
+void harness_share(struct harness *harness, const char *table)
+{
+    char sql[200];
+    bool fits = text_format(sql, sizeof(sql),
+                            "GRANT SELECT, INSERT, UPDATE, DELETE ON `%s` TO `%s`@localhost", table,
+                            harness->options.database.user);
+    ASSERT(fits);
+    harness_execute(harness, sql);
+}
+
 void harness_execute(struct harness *harness, const char *sql)
 {
-    enum err err = db_execute(harness->db, sql);
-    ck_assert_msg(err == OK, "%s: %s", sql, db_message(harness->db));
+    enum err err = db_execute(harness->owner, sql);
+    ck_assert_msg(err == OK, "%s: %s", sql, db_message(harness->owner));
 }
 
 int64_t harness_i64(struct harness *harness, const char *sql)
 {
     int64_t value = 0;
-    enum err err = db_query_i64(harness->db, &value, 0, sql, "");
-    ck_assert_msg(err == OK || err == ERR_NOT_FOUND, "%s: %s", sql, db_message(harness->db));
+    enum err err = db_query_i64(harness->owner, &value, 0, sql, "");
+    ck_assert_msg(err == OK || err == ERR_NOT_FOUND, "%s: %s", sql, db_message(harness->owner));
     return value;
 }

@@ -16,9 +16,11 @@ struct harness;
 bool harness_begin(void);
 void harness_end(void);
 
-/* A database settlementd_test_PID_N at the current schema, and a connection to it. */
+/* A database settlementd_test_PID_N at the current schema, and a connection to it as a worker: what
+ * is tested has the rights of migrations/grants.sql, and no others. */
 struct harness *harness_new(void);
-/* The same without any table, for tests of the migrations. */
+/* The same without any table, connected as the server's administrator, for tests of the migrations.
+ */
 struct harness *harness_new_empty(void);
 /* Closes the connection and drops the database. Accepts NULL. */
 void harness_free(struct harness *harness);
@@ -27,8 +29,12 @@ void harness_cleanup(struct harness **harness);
 
 /* The connection that came with the harness. */
 struct db *harness_db(struct harness *harness);
-/* One more connection; the test frees it before the harness. */
+/* The administrator's connection, for what only that user sees: who waits for a lock. */
+struct db *harness_owner(struct harness *harness);
+/* One more connection, as the same user or as the administrator; the test frees it before the
+ * harness. */
 struct db *harness_connect(const struct harness *harness);
+struct db *harness_connect_owner(const struct harness *harness);
 
 /* What connects to the database: options for db_open, and the defaults of the configuration pointed
  * at it. */
@@ -36,7 +42,11 @@ const struct db_options *harness_options(const struct harness *harness);
 const struct config *harness_config(const struct harness *harness);
 const char *harness_database(const struct harness *harness);
 
-/* Runs one statement, or reads the one integer that a query gives (NULL and no row: 0). */
+/* Lets the worker read and write a table that the test has made. */
+void harness_share(struct harness *harness, const char *table);
+
+/* Runs one statement, or reads the one integer that a query gives (NULL and no row: 0), as the
+ * administrator, on a connection that no tested code uses. */
 void harness_execute(struct harness *harness, const char *sql);
 int64_t harness_i64(struct harness *harness, const char *sql);
 

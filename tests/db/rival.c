@@ -33,7 +33,7 @@ struct rival *rival_new(const struct harness *harness)
 {
     struct rival *rival = calloc(1, sizeof(*rival));
     ck_assert_ptr_nonnull(rival);
-    rival->db = harness_connect(harness);
+    rival->db = harness_connect_owner(harness);
     return rival;
 }
 

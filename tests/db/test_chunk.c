@@ -133,7 +133,7 @@ static enum err deadlock(struct plan *plan, struct chunk *chunk)
 {
     TRY(db_execute(chunk->db, "UPDATE test_hot SET n = n + 1 WHERE id = 1"));
     rival_start(plan->rival, "UPDATE test_hot SET n = n + 1 WHERE id = 1");
-    if (!rival_wait_for_lock(harness_db(plan->tiny->harness), rival_session_id(plan->rival)))
+    if (!rival_wait_for_lock(harness_owner(plan->tiny->harness), rival_session_id(plan->rival)))
         return ERR_INVALID;
     return db_execute(chunk->db, "UPDATE test_hot SET n = n + 1 WHERE id = 2");
 }

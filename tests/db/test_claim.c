@@ -240,7 +240,7 @@ START_TEST(reading_back_waits_for_a_commit_that_is_under_way)
     rival_execute(rival, "START TRANSACTION");
     rival_execute(rival, "UPDATE step_partition SET chunk_count = chunk_count + 1");
     ck_assert_int_eq(pthread_create(&thread, NULL, read_back, &reader), 0);
-    ck_assert(rival_wait_for_lock(harness_db(tiny->harness), db_session_id(db)));
+    ck_assert(rival_wait_for_lock(harness_owner(tiny->harness), db_session_id(db)));
     rival_execute(rival, "COMMIT");
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
     ck_assert_int_eq(reader.err, OK);

@@ -61,7 +61,7 @@ static void hold_partition(struct holder *holder, struct tiny *tiny, bool kill)
 {
     *holder = (struct holder){.tiny = tiny, .kill = kill};
     holder->db = harness_connect(tiny->harness);
-    holder->observer = harness_connect(tiny->harness);
+    holder->observer = harness_connect_owner(tiny->harness);
     ck_assert_int_eq(db_begin(holder->db), OK);
     ck_assert_int_eq(db_execute(holder->db, "UPDATE step_partition SET updated_at = NOW(6)"), OK);
     ck_assert_int_eq(pthread_create(&holder->thread, NULL, hold, holder), 0);

@@ -267,7 +267,7 @@ START_TEST(an_abort_cancels_a_statement_that_waits)
 {
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
     CLEANUP(rival_cleanup) struct rival *rival = rival_new(tiny->harness);
-    CLEANUP(db_cleanup) struct db *observer = harness_connect(tiny->harness);
+    CLEANUP(db_cleanup) struct db *observer = harness_connect_owner(tiny->harness);
     struct aborter aborter = {.tiny = tiny, .db = observer};
     struct db_options db_options = *harness_options(tiny->harness);
     struct detail detail = {0};

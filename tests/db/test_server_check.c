@@ -65,6 +65,7 @@ START_TEST(a_table_without_transactions_is_refused)
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     struct detail detail = {0};
     harness_execute(harness, "CREATE TABLE sloppy (i INT) ENGINE=MyISAM");
+    harness_share(harness, "sloppy");
     ck_assert_int_eq(server_check(harness_db(harness), &harness_config(harness)->database, &detail),
                      ERR_SETTING);
     ck_assert_ptr_nonnull(strstr(detail.text, "sloppy is MyISAM"));

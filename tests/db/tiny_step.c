@@ -109,9 +109,12 @@ const struct step tiny_step = {
 
 static void make_data(struct tiny *tiny, int64_t keys)
 {
+    static const char *const tables[] = {"test_item", "test_copy", "test_hot"};
     char sql[200];
     for (size_t i = 0; i < COUNT_OF(TABLES_SQL); i++)
         harness_execute(tiny->harness, TABLES_SQL[i]);
+    for (size_t i = 0; i < COUNT_OF(tables); i++)
+        harness_share(tiny->harness, tables[i]);
     ck_assert(text_format(sql, sizeof(sql),
                           "INSERT INTO test_item (day, k) SELECT '" TINY_DATE
                           "', seq FROM seq_1_to_%lld",

@@ -52,7 +52,7 @@ class ToyDatabase(lib.Database):
 
     def __init__(self):
         super().__init__(migrate=False)
-        for path in sorted((lib.ROOT / "migrations").glob("*.sql")):
+        for path in sorted((lib.ROOT / "migrations").glob("[0-9]*.sql")):
             text = "\n".join(line for line in path.read_text(encoding="utf-8").splitlines()
                              if not line.startswith("--"))
             for statement in filter(str.strip, text.split(";\n")):

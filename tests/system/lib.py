@@ -131,9 +131,16 @@ class Process:
         return " ".join(str(argument) for argument in self.arguments)
 
 
+# What the server's administrator does for a site (migrations/users.sql): roles named after the database, and a worker
+# whose account is named like it.
+USERS = ("CREATE ROLE {name}_worker", "CREATE ROLE {name}_reader", "CREATE USER {name}@localhost",
+         "GRANT {name}_worker TO {name}@localhost", "SET DEFAULT ROLE {name}_worker FOR {name}@localhost")
+
+
 class Database:
     """A database of the test's own, migrated, with a configuration file; gone at the end of the `with` block, or of the
-    test when it never got to one."""
+    test when it never got to one. The programs connect as its worker, with the rights of migrations/grants.sql and no
+    others; the test itself, and `settlectl migrate`, as the server's administrator."""
 
     open = []
 
@@ -141,12 +148,15 @@ class Database:
         self.name = f"settlementd_system_{os.getpid()}_{next(numbers)}"
         self.directory = tempfile.mkdtemp(prefix="settlementd-system-")
         self.configuration = os.path.join(self.directory, "settlementd.conf")
+        self.owner_configuration = os.path.join(self.directory, "owner.conf")
         self.options = {**OPTIONS, "socket": socket}
         self.processes = []
         self.server = oracle.connect(socket, None, USER)
         Database.open.append(self)
         self.execute(f"CREATE DATABASE {self.name} CHARACTER SET utf8mb4")
         self.server.select_db(self.name)
+        for sql in USERS:
+            self.execute(sql.format(name=self.name))
         self.configure(**options)
         if migrate:
             self.settlectl("migrate").expect(0)
@@ -163,14 +173,17 @@ class Database:
         for process in self.processes:
             process.kill()
         self.execute(f"DROP DATABASE {self.name}")
+        self.execute(f"DROP USER {self.name}@localhost")
+        self.execute(f"DROP ROLE {self.name}_worker, {self.name}_reader")
         self.server.close()
         shutil.rmtree(self.directory)
 
     def configure(self, **options):
-        """Writes the configuration anew with some options changed."""
+        """Writes the configurations, the worker's and the owner's, anew with some options changed."""
         self.options.update(options)
-        with open(self.configuration, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(**{"user": USER, "name": self.name, **self.options}))
+        for path, user in ((self.configuration, self.name), (self.owner_configuration, USER)):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(CONFIGURATION.format(**{"user": user, "name": self.name, **self.options}))
 
     def connect(self):
         """A further connection, for holding locks."""
@@ -193,7 +206,9 @@ class Database:
         return process
 
     def settlectl(self, *arguments):
-        return self.start(SETTLECTL, "--config", self.configuration, *arguments)
+        """Starts settlectl as the worker, or as the owner to migrate."""
+        configuration = self.owner_configuration if arguments[:1] == ("migrate",) else self.configuration
+        return self.start(SETTLECTL, "--config", configuration, *arguments)
 
     def run(self, day, *arguments):
         """Starts `settlementd run` for the day."""

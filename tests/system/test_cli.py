@@ -170,7 +170,7 @@ def _():
 @test("migrate refuses a name that it could not quote")
 def _():
     with Database(migrate=False) as database:
-        with open(database.configuration, "w", encoding="utf-8") as file:
+        with open(database.owner_configuration, "w", encoding="utf-8") as file:
             file.write(f'database: {{ socket = "{lib.SOCKET}"; user = "{lib.USER}"; name = "a`b"; }};')
         assert "database.name" in database.settlectl("migrate").expect(78).stderr
 

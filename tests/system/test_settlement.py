@@ -190,11 +190,12 @@ def bad_configuration():
              "workers: { thread = 1; };", "settlement: { skip_limit = -1; };", 'log: { level = "chatty"; };')
     with lib.Database() as database:
         for text in wrong:
-            with open(database.configuration, "w", encoding="utf-8") as file:
-                file.write("# first line\n\n" + text + "\n")
+            for path in (database.configuration, database.owner_configuration):
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write("# first line\n\n" + text + "\n")
             for process in (database.run("2021-01-01"), database.settlectl("migrate"),
                             database.start(lib.SETTLEMENTD, "--check-config", "--config", database.configuration)):
-                said(process.expect(78), r"settlementd\.conf:3\b" if "ttl_s" not in text else r"settlementd\.conf")
+                said(process.expect(78), r"(settlementd|owner)\.conf:" + ("" if "ttl_s" in text else r"3\b"))
         database.start(lib.SETTLEMENTD, "--check-config", "--config", "/nonexistent/x.conf").expect(78)
         database.configure()
         database.start(lib.SETTLEMENTD, "--check-config", "--config", database.configuration).expect(0)
