@@ -10,6 +10,7 @@
 
 #include "cli/follow.h"
 #include "cli/output.h"
+#include "common/utf8.h"
 
 enum {
     ANSWER_TIMEOUT_S = 20, /* of the server, for one statement */
@@ -303,7 +304,7 @@ static void print_answer(FILE *file, const struct request *request)
         fprintf(file, ", execution %lld", (long long)execution_of(request));
     if (request->answer[0] != '\0') {
         fputs(": ", file);
-        output_print_plain(file, request->answer);
+        utf8_print(file, request->answer);
     }
     fputc('\n', file);
 }

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "common/domain/money.h"
 #include "common/human.h"
+#include "common/utf8.h"
 
 static const char *const kind_titles[EXPLAIN_KINDS] = {"Content", "Advertisement"};
 static const char *const kind_names[EXPLAIN_KINDS] = {"content", "advertisement"};
@@ -117,12 +118,12 @@ static void print_head(const struct explanation *explanation)
     printf("Content %lld", (long long)explanation->content_id);
     if (explanation->has_post) {
         printf(" \"");
-        output_print_plain(stdout, explanation->title);
+        utf8_print(stdout, explanation->title);
         printf("\" of creator %lld", (long long)explanation->creator_id);
     }
     if (explanation->creator_name[0] != '\0') {
         printf(" (");
-        output_print_plain(stdout, explanation->creator_name);
+        utf8_print(stdout, explanation->creator_name);
         printf(")");
     }
     printf(" on %s", explanation->date);
@@ -155,7 +156,7 @@ static void print_parked(const struct explanation *explanation)
 {
     long long id = (long long)explanation->content_id;
     printf("\nParked, not paid on this day: ");
-    output_print_plain(stdout, explanation->reason);
+    utf8_print(stdout, explanation->reason);
     printf("\n");
     if (explanation->paid_on[0] != '\0') {
         printf("Its views were paid on %s; see: settlectl explain --content %lld --date %s\n",

@@ -7,6 +7,7 @@
 #include "common/db/statement.h"
 #include "common/human.h"
 #include "common/job_status.h"
+#include "common/utf8.h"
 
 enum { STEP_LIMIT = 64, LINE = 512 };
 
@@ -205,7 +206,7 @@ static void tell_end(struct follow *follow, const struct statement *rows)
            status, HUMAN_DURATION(statement_i64(rows, 4)));
     if (strcmp(status, "COMPLETED") != 0 && message[0] != '\0') {
         printf(": ");
-        output_print_plain(stdout, message);
+        utf8_print(stdout, message);
     }
     if (restart[0] != '\0') printf("; starts again at %s UTC", restart);
     printf("\n");
@@ -235,7 +236,7 @@ static void tell_answer(struct follow *follow, const struct request *request)
     if (follow->quiet || request->answer[0] == '\0') return;
     follow_clear(follow);
     fprintf(stderr, "request %lld: ", (long long)request->id);
-    output_print_plain(stderr, request->answer);
+    utf8_print(stderr, request->answer);
     fputc('\n', stderr);
 }
 

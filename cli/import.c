@@ -11,6 +11,7 @@
 #include "common/human.h"
 #include "common/progress.h"
 #include "common/server_check.h"
+#include "common/utf8.h"
 
 enum {
     HASH_BYTES = 256 * 1024,
@@ -199,16 +200,17 @@ static enum err run(struct import *import, struct detail *detail)
 
 static json_t *text_or_null(const struct import *import, const char *path)
 {
-    return import->reject.count > 0 ? json_string(path) : json_null();
+    return import->reject.count > 0 ? output_json_text(path) : json_null();
 }
 
 static void print_json(const struct import *import, int64_t rows_loaded, int64_t us)
 {
     json_t *document =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:f}", "kind", import->kind->name,
-                  "file", import->path, "table", import->kind->table, "rows_loaded",
-                  (json_int_t)rows_loaded, "rows_rejected", (json_int_t)import->reject.count,
-                  "rejected_csv", text_or_null(import, import->reject.rows.path), "rejected_log",
+        json_pack("{s:s, s:o, s:s, s:I, s:I, s:o, s:o, s:s, s:f}", "kind", import->kind->name,
+                  "file", output_json_text(import->path), "table", import->kind->table,
+                  "rows_loaded", (json_int_t)rows_loaded, "rows_rejected",
+                  (json_int_t)import->reject.count, "rejected_csv",
+                  text_or_null(import, import->reject.rows.path), "rejected_log",
                   text_or_null(import, import->reject.reasons.path), "sha256", import->hash,
                   "seconds", (double)us / 1e6);
     if (output_print_json(document, stdout) != OK)
@@ -222,9 +224,12 @@ static void print_words(const struct import *import, int64_t us)
     printf("%s: %s rows loaded, %s rejected, %s, %s rows/s\n", import->kind->name,
            HUMAN_COUNT(rows), HUMAN_COUNT(reject->count), HUMAN_DURATION(us),
            HUMAN_COUNT(rows * 1000000 / max_i64(us, 1)));
-    if (reject->count > 0)
-        printf("Reasons: %s. Rows: %s; mend them there and import that file.\n",
-               reject->reasons.path, reject->rows.path);
+    if (reject->count == 0) return;
+    fputs("Reasons: ", stdout);
+    utf8_print(stdout, reject->reasons.path);
+    fputs(". Rows: ", stdout);
+    utf8_print(stdout, reject->rows.path);
+    fputs("; mend them there and import that file.\n", stdout);
 }
 
 static int report(const struct import *import, enum err err, const struct detail *detail)

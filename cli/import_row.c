@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/domain/civil.h"
+#include "common/utf8.h"
 
 enum {
     DATE_LENGTH = CIVIL_TEXT - 1,
@@ -18,58 +19,32 @@ enum {
     SHOWN_BYTES = 64
 };
 
-/* The length in bytes of the UTF-8 character at `text`, 0 when it is none (RFC 3629: no surrogates,
- * nothing longer than need be, nothing above U+10FFFF). */
-static size_t character_length(const unsigned char *text, size_t available)
-{
-    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = text[0];
-    if (first < 0x80) return 1;
-    size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || length > available) return 0;
-    unsigned code = first & (0x7FU >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xC0) != 0x80) return 0;
-        code = code << 6 | (text[i] & 0x3F);
-    }
-    bool valid = code >= least[length] && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-    return valid ? length : 0;
-}
-
 /* Characters in the text; -1 when it is not UTF-8. */
 static int64_t count_characters(const struct csv_field *field)
 {
-    const unsigned char *text = (const unsigned char *)field->text;
     int64_t count = 0;
     for (size_t at = 0; at < field->length; count++) {
-        size_t length = character_length(text + at, field->length - at);
+        size_t length = utf8_length(field->text + at);
         if (length == 0) return -1;
         at += length;
     }
     return count;
 }
 
-/* U+0080 to U+009F are control characters too: terminals obey some of them. */
-static bool is_printable(const unsigned char *character, size_t length)
-{
-    if (length == 0) return false;
-    if (length == 1) return character[0] >= 0x20 && character[0] != 0x7F;
-    return !(character[0] == 0xC2 && character[1] < 0xA0);
-}
-
 const char *import_show(const struct csv_field *field, char ret_text[IMPORT_SHOWN])
 {
-    const unsigned char *text = (const unsigned char *)field->text;
+    const char *text = field->text;
     size_t used = 0;
     size_t at = 0;
     while (at < field->length && at < SHOWN_BYTES) {
-        size_t length = character_length(text + at, field->length - at);
-        if (is_printable(text + at, length)) {
+        size_t length = utf8_printable(text + at);
+        if (length > 0) {
             memcpy(ret_text + used, text + at, length);
             used += length;
             at += length;
         } else {
-            (void)text_format(ret_text + used, IMPORT_SHOWN - used, "\\x%02X", text[at]);
+            (void)text_format(ret_text + used, IMPORT_SHOWN - used, "\\x%02X",
+                              (unsigned)(unsigned char)text[at]);
             used += 4;
             at++;
         }

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 #include "common/grants.h"
 #include "common/schema.h"
+#include "common/utf8.h"
 
 enum { DATABASE_NAME = 64 };
 
@@ -69,7 +70,7 @@ static json_t *json_of_grants(const struct grants_report *grants)
     json_t *roles = json_array();
     for (int i = 0; i < grants->count; i++) {
         const struct grants_role *role = &grants->roles[i];
-        json_t *object = json_pack("{s:s, s:s}", "role", role->name, "outcome",
+        json_t *object = json_pack("{s:o, s:s}", "role", output_json_text(role->name), "outcome",
                                    grants_outcome_name(role->outcome));
         if (json_array_append_new(roles, object) != 0) {
             json_decref(roles);
@@ -89,16 +90,17 @@ static enum err print_json(const struct cli *cli, const struct outcome *outcome)
             return ERR_MEMORY;
         }
     }
-    json_t *document = json_pack("{s:s, s:b, s:i, s:o, s:o}", "database", cli->config.database.name,
-                                 "created", outcome->created ? 1 : 0, "known", report->known,
-                                 "applied", applied, "roles", json_of_grants(&outcome->grants));
+    json_t *document = json_pack("{s:o, s:b, s:i, s:o, s:o}", "database",
+                                 output_json_text(cli->config.database.name), "created",
+                                 outcome->created ? 1 : 0, "known", report->known, "applied",
+                                 applied, "roles", json_of_grants(&outcome->grants));
     return output_print_json(document, stdout);
 }
 
 static void print_grants(const struct grants_report *grants)
 {
     for (int i = 0; i < grants->count; i++) {
-        output_print_plain(stdout, grants->roles[i].name);
+        utf8_print(stdout, grants->roles[i].name);
         switch (grants->roles[i].outcome) {
         case GRANTS_GIVEN:
             puts(": has the rights of grants.sql");
@@ -117,6 +119,7 @@ static enum err print_outcome(const struct cli *cli, const struct outcome *outco
 {
     const struct schema_report *report = &outcome->schema;
     if (cli->json) return print_json(cli, outcome);
+    /* The name is a plain one, else migrate would not have made it. */
     if (outcome->created) printf("created database %s\n", cli->config.database.name);
     for (int i = 0; i < report->applied; i++)
         printf("applied %s\n", report->applied_names[i]);

@@ -8,6 +8,7 @@
 #include "cli/schedule.h"
 #include "common/purge.h"
 #include "common/request.h"
+#include "common/utf8.h"
 
 enum { NEXT_DEFAULT = 5, NEXT_MAXIMUM = 1000, OPEN_SLOTS = 100, NOTE = 1200 };
 
@@ -145,7 +146,7 @@ static enum err fill_open(const struct page *page, struct entry *entry)
 static void print_line(const char *title, const char *text)
 {
     printf("  %-14s ", title);
-    output_print_plain(stdout, text);
+    utf8_print(stdout, text);
     printf("\n");
 }
 
@@ -153,7 +154,7 @@ static void print_head(const struct entry *entry)
 {
     const struct schedule *schedule = entry->schedule;
     char line[SCHEDULE_SENTENCE + 100];
-    output_print_plain(stdout, schedule->job_name);
+    utf8_print(stdout, schedule->job_name);
     printf("\n");
     (void)text_format(line, sizeof(line), "%s (%s), misfire %s", schedule->cron, schedule->zone,
                       schedule->misfire);

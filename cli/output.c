@@ -218,16 +218,6 @@ static const char *text_for_eyes(const struct output *output, const struct cell 
     return buffer;
 }
 
-void output_print_plain(FILE *file, const char *text)
-{
-    for (const char *p = text; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-        bool c1 = c == 0xc2 && (unsigned char)p[1] >= 0x80 && (unsigned char)p[1] < 0xa0;
-        if (c1) p++;
-        fputc(c1 || c < 0x20 || c == 0x7f ? '?' : c, file);
-    }
-}
-
 static void print_blanks(FILE *file, int count)
 {
     for (int i = 0; i < count; i++)
@@ -238,7 +228,7 @@ static void print_cell(FILE *file, const char *text, int width, bool right, bool
 {
     int blanks = width - human_width(text);
     if (right) print_blanks(file, blanks);
-    output_print_plain(file, text);
+    utf8_print(file, text);
     if (!right && !last) print_blanks(file, blanks);
     fputs(last ? "\n" : "  ", file);
 }
@@ -325,28 +315,42 @@ enum err output_print_record(const struct output *output, FILE *file)
     for (int column = 0; column < output->column_count && all_rows(output) > 0; column++) {
         char buffer[CELL_TEXT];
         print_cell(file, output->columns[column].title, width, false, false);
-        output_print_plain(file, text_for_eyes(output, cell_at(output, 0, column), column,
-                                               column_decimals(output, column), buffer));
+        utf8_print(file, text_for_eyes(output, cell_at(output, 0, column), column,
+                                       column_decimals(output, column), buffer));
         fputc('\n', file);
     }
     return written(file);
+}
+
+/* Whether a spreadsheet would take the text for a formula; some take the wide forms of the signs. */
+static bool is_formula(const char *text)
+{
+    static const char *const wide[] = {"＝", "＋", "－", "＠"};
+    if (text[0] != '\0' && strchr("=+-@\t\r\n", text[0]) != NULL) return true;
+    for (size_t i = 0; i < COUNT_OF(wide); i++)
+        if (strncmp(text, wide[i], strlen(wide[i])) == 0) return true;
+    return false;
 }
 
 /* A field of CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front:
  * titles and names come from strangers. Numbers stay as they are. */
 static void print_csv_text(FILE *file, const char *text)
 {
-    bool formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
-    if (!formula && strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, file);
-        return;
+    bool formula = is_formula(text);
+    bool quoted = formula || strpbrk(text, ",\"\r\n") != NULL;
+    if (quoted) fputs(formula ? "\"'" : "\"", file);
+    for (size_t length; *text != '\0'; text += length) {
+        length = utf8_printable(text);
+        if (*text == '"') fputc('"', file);
+        if (length > 0 || strchr("\t\r\n", *text) != NULL) {
+            if (length == 0) length = 1;
+            (void)fwrite(text, 1, length, file);
+        } else {
+            length = utf8_unprintable(text);
+            fputc('?', file);
+        }
     }
-    fputs(formula ? "\"'" : "\"", file);
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '"') fputc('"', file);
-        fputc(*p, file);
-    }
-    fputc('"', file);
+    if (quoted) fputc('"', file);
 }
 
 static void print_csv_cell(FILE *file, const struct cell *cell, enum output_kind kind)
@@ -414,8 +418,7 @@ static json_t *json_cell(const struct cell *cell, enum output_kind kind)
 {
     if (cell->nothing) return json_null();
     if (kind == OUTPUT_TIME && cell->text[0] == '\0') return json_null();
-    if (is_textual(kind))
-        return json_string(utf8_is_valid(cell->text) ? cell->text : "(not valid UTF-8)");
+    if (is_textual(kind)) return output_json_text(cell->text);
     if (kind == OUTPUT_FLAG) return json_boolean(cell->number != 0);
     return json_integer(cell->number);
 }
@@ -460,16 +463,6 @@ json_t *output_json_total(const struct output *output)
 {
     if (is_broken(output) || output_rows(output) == all_rows(output)) return NULL;
     return json_row(output, output_rows(output));
-}
-
-enum err output_print_json(json_t *document, FILE *file)
-{
-    if (document == NULL) return ERR_MEMORY;
-    int failed = json_dumpf(document, file, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    json_decref(document);
-    if (failed != 0) return ferror(file) != 0 ? ERR_IO : ERR_MEMORY;
-    fputc('\n', file);
-    return written(file);
 }
 
 static json_t *list_document(const struct output *output, json_t *head, const char *name)

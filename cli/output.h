@@ -69,17 +69,18 @@ enum err output_print_table(const struct output *output, FILE *file) MUST_CHECK;
 enum err output_print_record(const struct output *output, FILE *file) MUST_CHECK;
 enum err output_print_csv(const struct output *output, FILE *file) MUST_CHECK;
 
-/* Prints a text from the database with its control characters replaced: it must not move the cursor
- * of whoever looks. */
-void output_print_plain(FILE *file, const char *text);
-
 /* The rows as an array of objects; the first row, or the total, as an object. New references; NULL
  * when memory is short, which json_object_set_new and output_print_json take as a failure. */
 json_t *output_json_rows(const struct output *output);
 json_t *output_json_record(const struct output *output);
 json_t *output_json_total(const struct output *output);
 
-/* Prints and releases a document: indented, a newline at its end. ERR_MEMORY for NULL, ERR_IO. */
+/* A string of any text: JSON takes no invalid UTF-8, so that such a text is cleaned first. NULL when
+ * memory is short. */
+json_t *output_json_text(const char *text);
+
+/* Prints and releases a document: indented, a newline at its end; what must not reach a terminal as
+ * it is stands there as an escape. ERR_MEMORY for NULL, ERR_IO. */
 enum err output_print_json(json_t *document, FILE *file) MUST_CHECK;
 
 /* Prints one table in the format that was asked for. As JSON it is `head` (an object whose

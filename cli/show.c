@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "common/db/statement.h"
 #include "common/job_status.h"
+#include "common/utf8.h"
 
 static const char CHECKS_SQL[] =
     "SELECT check_name, expected, actual, passed FROM reconciliation"
@@ -229,7 +230,7 @@ static enum err print_page(const struct page *page, const struct job_detail *det
         const struct job_step *step = &detail->steps[i];
         if (step->exit_message[0] == '\0') continue;
         printf("%s: ", step->name);
-        output_print_plain(stdout, step->exit_message);
+        utf8_print(stdout, step->exit_message);
         printf("\n");
     }
     TRY(print_section("Partitions", page->partitions));

@@ -2,6 +2,7 @@
  * and what needs attention. */
 #include "cli/commands.h"
 #include "cli/status_page.h"
+#include "common/utf8.h"
 
 struct choice {
     bool check, check_daemon;
@@ -43,7 +44,7 @@ static void print_problems(const struct output *problems)
     printf("\nNeeds attention\n");
     for (int64_t row = 0; row < output_rows(problems); row++) {
         printf("- ");
-        output_print_plain(stdout, output_text_at(problems, row, 1));
+        utf8_print(stdout, output_text_at(problems, row, 1));
         printf("\n");
     }
 }

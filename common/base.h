@@ -39,11 +39,12 @@ struct detail {
     char text[1024];
 };
 
-/* Replaces the text (cut to fit) and returns `err`, so that a failing branch is one line. `detail`
- * may be NULL. */
+/* Replaces the text (cut to fit) and returns `err`, so that a failing branch is one line. What the
+ * words take from elsewhere (a name, an argument, a server's message) is made harmless, and valid
+ * UTF-8: they go to terminals, logs and the database. `detail` may be NULL. */
 enum err detail_set(struct detail *detail, enum err err, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* Formats into a buffer of fixed size; true when all of it fitted. */
+/* Formats into a buffer of fixed size; true when all of it fitted. It is cut between characters. */
 bool text_format(char *buffer, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Cleanup functions for the C library's own kinds: each takes the address of the variable and

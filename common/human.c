@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 void human_count(int64_t value, char ret_text[HUMAN_TEXT])
 {
     char digits[24];
@@ -81,22 +83,19 @@ static int width_of(uint32_t character)
     return 1;
 }
 
+/* What is not printable is shown as one '?'. */
 int human_width(const char *text)
 {
     int width = 0;
-    const unsigned char *p = (const unsigned char *)text;
-    while (*p != '\0') {
-        uint32_t character = *p;
-        if (*p >= 0xf0) {
-            character = *p & 0x07;
-        } else if (*p >= 0xe0) {
-            character = *p & 0x0f;
-        } else if (*p >= 0xc0) {
-            character = *p & 0x1f;
-        }
-        for (p++; (*p & 0xc0) == 0x80; p++)
-            character = character << 6 | (*p & 0x3f);
+    while (*text != '\0') {
+        uint32_t character = '?';
+        size_t length = utf8_printable(text);
+        if (length == 0)
+            text += utf8_unprintable(text);
+        else
+            character = utf8_decode(text);
         width += width_of(character);
+        text += length;
     }
     return width;
 }

@@ -9,6 +9,7 @@
 #include "common/domain/civil.h"
 #include "common/fault.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "daemon/jobs/jobs.h"
 #include "daemon/run_once.h"
 #include "daemon/schedule_report.h"
@@ -56,7 +57,9 @@ struct arguments {
 
 static int usage(const char *what, const char *which)
 {
-    fprintf(stderr, "settlementd: %s%s; see: settlementd --help\n", what, which);
+    fprintf(stderr, "settlementd: %s", what);
+    utf8_print(stderr, which);
+    fputs("; see: settlementd --help\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -132,7 +135,8 @@ static int check_config(const struct arguments *arguments)
         fprintf(stderr, "settlementd: %s\n", detail.text);
         return EXIT_BAD_CONFIG;
     }
-    printf("%s: no errors\n", config.path[0] != '\0' ? config.path : "built-in defaults");
+    utf8_print(stdout, config.path[0] != '\0' ? config.path : "built-in defaults");
+    puts(": no errors");
     return EXIT_DONE;
 }
 
@@ -146,8 +150,9 @@ static int run_command(const struct arguments *arguments)
         return usage("not a date of the form YYYY-MM-DD that exists: ", arguments->date);
     const struct job *job = jobs_find(arguments->job);
     if (job == NULL) {
-        fprintf(stderr, "settlementd: there is no job %s; there is: %s\n", arguments->job,
-                JOBS_NAMES);
+        fputs("settlementd: there is no job ", stderr);
+        utf8_print(stderr, arguments->job);
+        fprintf(stderr, "; there is: %s\n", JOBS_NAMES);
         return EXIT_NOT_FOUND;
     }
     int code = load_config(arguments, &config);

@@ -20,21 +20,20 @@ static const char *const states[] = {
 };
 
 /* The manager drops a status that is not UTF-8 as a whole, and takes what follows a newline for a
- * message of its own. */
+ * message of its own. What does not fit is cut between two characters. */
 static void clean(const char *text, char *ret_clean, size_t size)
 {
     size_t used = 0;
     while (*text != '\0') {
         size_t length = utf8_printable(text);
-        if (used + (length > 0 ? length : 1) >= size) break;
-        if (length == 0)
-            ret_clean[used++] = *text == '\n' || *text == '\t' ? ' ' : '?';
-        else
-            memcpy(ret_clean + used, text, length);
-        used += length;
-        text += length > 0 ? length : 1;
+        size_t taken = length > 0 ? length : utf8_unprintable(text);
+        if (used + taken >= size) break;
+        memcpy(ret_clean + used, text, taken);
+        used += taken;
+        text += taken;
     }
     ret_clean[used] = '\0';
+    utf8_clean(ret_clean);
 }
 
 size_t notify_format(const struct notify_message *message, char *buffer, size_t size)

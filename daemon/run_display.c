@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/utf8.h"
 
 enum { DRAW_MS = 100, CUT_AFTER_MS = 3000 };
 
@@ -32,8 +33,10 @@ static void show_waiting(struct run_display *display, const struct board_view *v
 {
     if (strcmp(display->shown_waiting, view->waiting_for) == 0) return;
     memcpy(display->shown_waiting, view->waiting_for, sizeof(display->shown_waiting));
-    if (view->waiting_for[0] != '\0' && !display->quiet)
-        fprintf(stderr, "settlementd: waiting: %s\n", view->waiting_for);
+    if (view->waiting_for[0] == '\0' || display->quiet) return;
+    fputs("settlementd: waiting: ", stderr);
+    utf8_print(stderr, view->waiting_for);
+    fputc('\n', stderr);
 }
 
 static void show_end(struct run_display *display, const struct board_step *step)

@@ -35,6 +35,7 @@ SUITE(test_schedule_report)
 SUITE(test_state)
 SUITE(test_tier)
 SUITE(test_timetable)
+SUITE(test_utf8)
 SUITE(test_zone)
 
 #undef SUITE

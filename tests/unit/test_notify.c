@@ -40,11 +40,11 @@ START_TEST(no_status_forges_a_line_or_is_dropped)
         const char *status, *line;
     } cases[] = {
         {"line\nREADY=1", "STATUS=line READY=1\n"},
-        {"tab\tcr\rbell\a\x7f", "STATUS=tab cr?bell??\n"},
+        {"tab\tcr\rbell\a\x7f", "STATUS=tab cr bell??\n"},
         {"\xec\x84\x9c\xec\x9a\xb8 \xf0\x9f\x8e\xac",
          "STATUS=\xec\x84\x9c\xec\x9a\xb8 \xf0\x9f\x8e\xac\n"},
         {"cut \xec\x84", "STATUS=cut ??\n"},
-        {"\xc2\x9b\xff", "STATUS=???\n"},
+        {"\xc2\x9b\xff", "STATUS=??\n"},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char text[256];

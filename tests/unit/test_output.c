@@ -125,6 +125,11 @@ static const struct csv_case csv_cases[] = {
     {"-1", "\"'-1\""},
     {"@SUM(A1)", "\"'@SUM(A1)\""},
     {"\tx", "\"'\tx\""},
+    {"\n=1", "\"'\n=1\""},
+    {"\r=1", "\"'\r=1\""},
+    {"＝1+1", "\"'＝1+1\""},
+    {"＋1", "\"'＋1\""},
+    {"a\033[2J\xc2\x9b\xe2\x80\xae\xff", "a?[2J???"},
     {"a=b", "a=b"},
     {"한국어", "한국어"},
 };
@@ -178,7 +183,33 @@ START_TEST(control_characters_do_not_reach_a_terminal)
                 "a\033[2Jb\nc\xc2\x9b"
                 "d");
     CLEANUP(free_pointer) char *text = printed(output, output_print_table);
-    ck_assert_ptr_nonnull(strstr(text, "a?[2Jb?c?d\n"));
+    ck_assert_ptr_nonnull(strstr(text, "a?[2Jb c?d\n"));
+}
+END_TEST
+
+/* Programs get every character back, and terminals none that they would obey. */
+START_TEST(json_has_what_a_terminal_would_obey_as_escapes)
+{
+    static const char text[] = "a\033[2J\x7f\xc2\x9b\xe2\x80\xae\xf3\xa0\x81\x81 한 \"\n";
+    char *buffer = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&buffer, &size);
+    ck_assert_ptr_nonnull(file);
+    json_t *document = json_pack("{s:o, s:o}", "text", output_json_text(text), "broken",
+                                 output_json_text("x\xff\xed\xa0\x80y"));
+    ck_assert_int_eq(output_print_json(document, file), OK);
+    ck_assert_int_eq(fclose(file), 0);
+    for (const char *at = buffer; *at != '\0'; at++)
+        ck_assert_msg((unsigned char)*at >= 0x20 || *at == '\n', "%s", buffer);
+    ck_assert_ptr_null(strstr(buffer, "\xc2\x9b"));
+    ck_assert_ptr_null(strstr(buffer, "\xe2\x80\xae"));
+    ck_assert_ptr_null(strchr(buffer, '\x7f'));
+    ck_assert_ptr_nonnull(strstr(buffer, "\\udb40\\udc41 한"));
+    document = json_loads(buffer, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "text")), text);
+    ck_assert_str_eq(json_string_value(json_object_get(document, "broken")), "x????y");
+    json_decref(document);
+    free(buffer);
 }
 END_TEST
 
@@ -233,6 +264,7 @@ Suite *test_output_suite(void)
         negative_numbers_in_csv_stay_numbers,
         json_has_units_in_its_names,
         control_characters_do_not_reach_a_terminal,
+        json_has_what_a_terminal_would_obey_as_escapes,
         a_record_has_a_line_for_each_column,
         a_full_disk_is_an_error,
         no_memory_is_told_by_whoever_prints,
