@@ -47,8 +47,11 @@ enum err import_file_open(const char *path, struct import_file *ret_file, struct
         return err;
     }
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    *ret_file =
-        (struct import_file){.fd = fd, .path = path, .size = status.st_size, .digest = digest};
+    *ret_file = (struct import_file){.fd = fd,
+                                     .path = path,
+                                     .size = status.st_size,
+                                     .mode = status.st_mode & 0666,
+                                     .digest = digest};
     return OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "common/base.h"
 
@@ -14,6 +15,7 @@ struct import_file {
     int fd;
     const char *path; /* the caller's */
     int64_t size;     /* when it was opened */
+    mode_t mode;      /* who may read and write it: what is copied from it is for nobody else */
     EVP_MD_CTX *digest;
     struct detail detail; /* of the last failure to read */
 };

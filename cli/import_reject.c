@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum err name_file(struct import_reject_file *file, const char *path, const char *ending,
@@ -36,12 +37,12 @@ static enum err failed(const struct import_reject_file *file, const char *doing,
         file->path, doing, errno == 0 ? "the input file has changed" : strerror(errno));
 }
 
-static enum err create(struct import_reject_file *file, struct detail *detail)
+static enum err create(struct import_reject_file *file, mode_t mode, struct detail *detail)
 {
     /* What a killed import left under this name goes; O_EXCL follows no link that somebody put
      * there. */
     (void)unlink(file->path_now);
-    int fd = open(file->path_now, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = open(file->path_now, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode | S_IWUSR);
     if (fd < 0) return failed(file, "created", detail);
     file->stream = fdopen(fd, "w");
     if (file->stream != NULL) return OK;
@@ -52,8 +53,8 @@ static enum err create(struct import_reject_file *file, struct detail *detail)
 
 static enum err begin(struct import_reject *reject, struct detail *detail)
 {
-    TRY(create(&reject->rows, detail));
-    TRY(create(&reject->reasons, detail));
+    TRY(create(&reject->rows, reject->source->mode, detail));
+    TRY(create(&reject->reasons, reject->source->mode, detail));
     if (import_file_copy(reject->source, reject->header.offset, reject->header.length,
                          reject->rows.stream) != OK)
         return failed(&reject->rows, "written", detail);

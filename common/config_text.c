@@ -38,6 +38,12 @@ enum err config_text_read(const char *path, char *ret_buffer, size_t size, size_
         return detail_set(detail, ERR_CONFIG, "%s: is %s; name a file", path,
                           S_ISDIR(status.st_mode) ? "a directory" : "not a regular file");
     }
+    /* Whoever writes it decides to which server the password goes. */
+    if (S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH) != 0) {
+        return detail_set(
+            detail, ERR_CONFIG,
+            "%s: anybody on this machine may write it; take that right away: chmod o-w", path);
+    }
     size_t length = 0;
     while (length < size) {
         ssize_t got = read(file, ret_buffer + length, size - length);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -332,11 +333,31 @@ enum err schema_load(const char *directory, struct schema **ret_schema, struct d
     return OK;
 }
 
+/* What is about to be run with the rights of the owner must not be anybody's to write. */
+static enum err refuse_open_to_all(const char *directory, const char *name, struct detail *detail)
+{
+    char path[4096];
+    struct stat status;
+    if (!text_format(path, sizeof(path), "%s%s%s", directory, name[0] == '\0' ? "" : "/", name))
+        return ERR_IO;
+    if (stat(path, &status) != 0)
+        return detail_set(detail, ERR_IO, "%s: cannot be examined: %s", path, strerror(errno));
+    if ((status.st_mode & S_IWOTH) == 0) return OK;
+    return detail_set(
+        detail, ERR_SCHEMA,
+        "%s: anybody on this machine may write it, and migrate would run what it says; "
+        "take that right away: chmod o-w",
+        path);
+}
+
 enum err schema_migrate(struct db *db, const char *directory, struct schema_report *ret_report,
                         struct detail *detail)
 {
     CLEANUP(schema_cleanup) struct schema *schema = NULL;
+    TRY(refuse_open_to_all(directory, "", detail));
     TRY(schema_load(directory, &schema, detail));
+    for (int i = 0; i < schema->count; i++)
+        TRY(refuse_open_to_all(directory, schema->items[i].name, detail));
 
     int64_t locked = 0;
     enum err err = db_query_i64(db, &locked, 0, LOCK_SQL, "");

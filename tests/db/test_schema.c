@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/grants.h"
 #include "tests/db/harness.h"
 #include "tests/db/suites.h"
 
@@ -142,6 +143,81 @@ START_TEST(the_own_migrations_can_be_applied_twice)
     ck_assert_int_eq(schema_migrate(owner, directory, report, &detail), OK);
     ck_assert_int_eq(report->applied, report->known);
     ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM settlement_rate"), 8);
+}
+END_TEST
+
+START_TEST(what_anybody_may_write_is_not_run)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    ck_assert_int_eq(chmod(folder.path, 0707), 0);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, "chmod o-w");
+    ck_assert_int_eq(chmod(folder.path, 0700), 0);
+    ck_assert_int_eq(chmod(folder.files[0], 0606), 0);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, "0001_first.sql: anybody on this machine may write it");
+    ck_assert_int_eq(chmod(folder.files[0], 0600), 0);
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+}
+END_TEST
+
+START_TEST(the_files_about_users_are_no_migrations)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct schema_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "0001_first.sql", FIRST);
+    put(&folder, "grants.sql", "not looked at");
+    put(&folder, "users.sql", "not looked at");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), OK);
+    ck_assert_int_eq(report.known, 1);
+    put(&folder, "others.sql", "");
+    ck_assert_int_eq(migrate(harness, &folder, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, "others.sql is not named NNNN_name.sql");
+}
+END_TEST
+
+struct grants_case {
+    const char *text;
+    enum err err;
+    const char *words;
+};
+
+static const struct grants_case grants_cases[] = {
+    {"-- nobody\n\nGRANT SELECT ON a TO settlement_worker;\n", OK, ""},
+    {"", ERR_IO, "is empty"},
+    {"GRANT SELECT ON a TO settlement_worker; DROP TABLE a;\n", ERR_SCHEMA, "not of the form"},
+    {"DROP TABLE a;\n", ERR_SCHEMA, "not of the form"},
+    {"GRANT SELECT ON a TO root@localhost;\n", ERR_SCHEMA, "not of the form"},
+    {"GRANT SELECT ON a TO settlement_;\n", ERR_SCHEMA, "not of the form"},
+    {"GRANT SELECT ON a\n TO settlement_worker;\n", ERR_SCHEMA, "not of the form"},
+    {"GRANT FLY ON a TO settlement_worker;\n", ERR_SQL, "GRANT FLY"},
+    {"GRANT SELECT ON nowhere TO settlement_worker;\n", ERR_SCHEMA, "nowhere"},
+};
+
+START_TEST(grants_are_grants_to_roles_and_nothing_else)
+{
+    const struct grants_case *wanted = &grants_cases[_i];
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct grants_report report;
+    struct detail detail = {0};
+    folder_new(&folder);
+    put(&folder, "grants.sql", wanted->text);
+    harness_execute(harness, "CREATE TABLE a (i INT) ENGINE=InnoDB");
+    enum err err =
+        grants_apply(harness_db(harness), folder.path, harness_database(harness), &report, &detail);
+    ck_assert_msg(err == wanted->err, "%s: %s", err_name(err), detail.text);
+    expect_words(&detail, wanted->words);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM a"), 0);
+    if (err == OK) ck_assert_int_eq((int)report.roles[0].outcome, (int)GRANTS_NO_ROLE);
 }
 END_TEST
 
@@ -359,6 +435,10 @@ Suite *test_schema_suite(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, migrations_are_applied_once_and_in_order);
     tcase_add_test(cases, a_statement_ends_with_a_semicolon_at_the_end_of_a_line);
+    tcase_add_test(cases, what_anybody_may_write_is_not_run);
+    tcase_add_test(cases, the_files_about_users_are_no_migrations);
+    tcase_add_loop_test(cases, grants_are_grants_to_roles_and_nothing_else, 0,
+                        COUNT_OF(grants_cases));
     tcase_add_test(cases, the_own_migrations_can_be_applied_twice);
     tcase_add_test(cases, several_at_once_apply_each_migration_once);
     tcase_add_loop_test(cases, what_is_not_as_it_was_is_refused_before_anything_is_applied, 0,
