@@ -120,6 +120,8 @@ START_TEST(no_value_forges_a_line_or_a_field)
         {"\x1b[31m", "\"\\x1b[31m\""},
         {"\x7f", "\"\\x7f\""},
         {"\xc2\x9b", "\"\\xc2\\x9b\""},
+        {"\xe2\x80\xae", "\"\\xe2\\x80\\xae\""}, /* turns the direction of what follows */
+        {"\xe2\x80\xa8", "\"\\xe2\\x80\\xa8\""}, /* a line separator */
         {"\xec\x84\x9c\xec\x9a\xb8 \xc3\xbc \xf0\x9f\x8e\xac",
          "\"\xec\x84\x9c\xec\x9a\xb8 \xc3\xbc \xf0\x9f\x8e\xac\""},
         {"\xc3", "\"\\xc3\""},
