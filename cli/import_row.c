@@ -18,6 +18,7 @@ enum {
     DECIMAL_FRACTION_DIGITS = 6,
     SHOWN_BYTES = 64
 };
+_Static_assert(IMPORT_SHOWN >= UTF8_SHOWN(SHOWN_BYTES), "what is shown of a field fits");
 
 /* Characters in the text; -1 when it is not UTF-8. */
 static int64_t count_characters(const struct csv_field *field)
@@ -33,25 +34,7 @@ static int64_t count_characters(const struct csv_field *field)
 
 const char *import_show(const struct csv_field *field, char ret_text[IMPORT_SHOWN])
 {
-    const char *text = field->text;
-    size_t used = 0;
-    size_t at = 0;
-    while (at < field->length && at < SHOWN_BYTES) {
-        size_t length = utf8_printable(text + at);
-        if (length > 0) {
-            memcpy(ret_text + used, text + at, length);
-            used += length;
-            at += length;
-        } else {
-            (void)text_format(ret_text + used, IMPORT_SHOWN - used, "\\x%02X",
-                              (unsigned)(unsigned char)text[at]);
-            used += 4;
-            at++;
-        }
-    }
-    ret_text[used] = '\0';
-    if (at < field->length) (void)text_format(ret_text + used, IMPORT_SHOWN - used, "...");
-    return ret_text;
+    return utf8_show(field->text, field->length, SHOWN_BYTES, ret_text);
 }
 
 static enum err PRINTF_LIKE(2, 3) refuse(struct import_reason *reason, const char *format, ...)

@@ -9,6 +9,7 @@
 
 #include "common/config_options.h"
 #include "common/config_text.h"
+#include "common/utf8.h"
 
 static const char DEFAULT_PATH[] = "/etc/settlementd/settlementd.conf";
 static const char CREDENTIAL[] = "database-password";
@@ -120,7 +121,7 @@ static enum err refuse(const struct reading *reading, const config_setting_t *se
                        const char *name, const char *advice)
 {
     struct config_value value = value_of(setting);
-    char found[NAME_SIZE];
+    char found[CONFIG_VALUE_WORDS];
     config_value_describe(&value, found, sizeof(found));
     return detail_set(reading->detail, ERR_CONFIG, "%s:%u: %s is %s; %s", reading->name,
                       config_setting_source_line(setting), name, found, advice);
@@ -217,12 +218,20 @@ static enum err read_settings(struct reading *reading)
     return OK;
 }
 
+static void show_option(const struct reading *reading, const char *name,
+                        char ret_text[UTF8_SHOWN(NAME_SIZE)])
+{
+    char text[CONFIG_TEXT + 2];
+    config_option_print(config_option_find(name), &reading->config, text, sizeof(text));
+    (void)utf8_show(text, strlen(text), NAME_SIZE, ret_text);
+}
+
 static enum err check_rule(const struct reading *reading, const struct rule *rule)
 {
     if (rule->holds(&reading->config)) return OK;
-    char first[NAME_SIZE], second[NAME_SIZE];
-    config_option_print(config_option_find(rule->first), &reading->config, first, sizeof(first));
-    config_option_print(config_option_find(rule->second), &reading->config, second, sizeof(second));
+    char first[UTF8_SHOWN(NAME_SIZE)], second[UTF8_SHOWN(NAME_SIZE)];
+    show_option(reading, rule->first, first);
+    show_option(reading, rule->second, second);
     unsigned line = line_of(reading->parsed, rule->first);
     unsigned other = line_of(reading->parsed, rule->second);
     return detail_set(reading->detail, ERR_CONFIG, "%s:%u: %s = %s does not go with %s = %s; %s",

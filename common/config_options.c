@@ -8,6 +8,7 @@
 #include "common/config_check.h"
 #include "common/log.h"
 #include "common/tzif.h"
+#include "common/utf8.h"
 
 enum { NAME_LIMIT = 64, SHOWN_LIMIT = 60 };
 
@@ -218,6 +219,7 @@ bool config_option_nearest(const char *name, char *ret_name, size_t size)
 
 void config_value_describe(const struct config_value *value, char *ret_text, size_t size)
 {
+    char shown[UTF8_SHOWN(SHOWN_LIMIT)];
     switch (value->kind) {
     case VALUE_NUMBER:
         (void)text_format(ret_text, size, "the number %" PRId64, value->number);
@@ -226,8 +228,8 @@ void config_value_describe(const struct config_value *value, char *ret_text, siz
         (void)text_format(ret_text, size, "%s", value->number != 0 ? "true" : "false");
         break;
     case VALUE_TEXT:
-        (void)text_format(ret_text, size, "the text \"%.*s\"%s", SHOWN_LIMIT, value->text,
-                          strlen(value->text) > SHOWN_LIMIT ? "..." : "");
+        (void)text_format(ret_text, size, "the text \"%s\"",
+                          utf8_show(value->text, strlen(value->text), SHOWN_LIMIT, shown));
         break;
     case VALUE_OTHER:
         (void)text_format(ret_text, size, "%s", value->text);
@@ -266,7 +268,7 @@ static void describe_wanted(const struct config_option *option, char *ret_text, 
 static enum err refuse(const struct config_option *option, const struct config_value *value,
                        struct detail *problem)
 {
-    char found[128], wanted[256];
+    char found[CONFIG_VALUE_WORDS], wanted[256];
     config_value_describe(value, found, sizeof(found));
     describe_wanted(option, wanted, sizeof(wanted));
     return detail_set(problem, ERR_CONFIG, "is %s; write %s", found, wanted);
@@ -313,7 +315,7 @@ static enum err store_text(const struct config_option *option, char *place,
         return refuse(option, value, problem);
     struct detail reason = {""};
     if (option->accepts_or_says != NULL && !option->accepts_or_says(value->text, &reason)) {
-        char found[128];
+        char found[CONFIG_VALUE_WORDS];
         config_value_describe(value, found, sizeof(found));
         return detail_set(problem, ERR_CONFIG, "is %s; %s", found, reason.text);
     }

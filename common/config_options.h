@@ -51,7 +51,8 @@ bool config_option_nearest(const char *name, char *ret_name, size_t size);
 enum err config_option_store(const struct config_option *option, void *owner,
                              const struct config_value *value, struct detail *problem) MUST_CHECK;
 
-/* Says in words what a value is ("the number 300"), for messages. */
+/* Says in words what a value is ("the number 300"), for messages. No text needs more room. */
+enum { CONFIG_VALUE_WORDS = 264 };
 void config_value_describe(const struct config_value *value, char *ret_text, size_t size);
 
 /* Writes the stored value as it would stand in a file; for messages and comparisons. */

@@ -1,11 +1,14 @@
 #include "common/timetable.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/schedule/slot.h"
 #include "common/tzif.h"
+#include "common/utf8.h"
 
 enum { SECONDS_PER_DAY = 86400, SECONDS_PER_HOUR = 3600, SECONDS_PER_MINUTE = 60 };
+enum { SHOWN_LIMIT = 127 };
 
 struct timetable {
     struct cron cron;
@@ -33,7 +36,10 @@ enum err timetable_new_from(const char *folder, const struct timetable_options *
     if (timetable == NULL) return detail_set(detail, ERR_MEMORY, "out of memory");
     struct detail problem = {""};
     if (cron_parse(options->cron, &timetable->cron, &problem) != OK) {
-        return detail_set(detail, ERR_INVALID, "cron \"%.127s\": %s", options->cron, problem.text);
+        char shown[UTF8_SHOWN(SHOWN_LIMIT)];
+        return detail_set(detail, ERR_INVALID, "cron \"%s\": %s",
+                          utf8_show(options->cron, strlen(options->cron), SHOWN_LIMIT, shown),
+                          problem.text);
     }
     TRY(tzif_load(folder, options->zone, &timetable->zone, detail));
     TRY(tzif_load(folder, options->business_zone, &timetable->business_zone, detail));

@@ -8,8 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/utf8.h"
+
 /* The largest file of the tz database has 4 kB. */
-enum { FILE_SIZE_MAX = 128 * 1024, HEADER_SIZE = 44, TYPE_SIZE = 6, RULE_SIZE = 128 };
+enum {
+    FILE_SIZE_MAX = 128 * 1024,
+    HEADER_SIZE = 44,
+    TYPE_SIZE = 6,
+    RULE_SIZE = 128,
+    SHOWN_LIMIT = 60
+};
 
 static const char MAGIC[] = "TZif";
 
@@ -162,8 +170,10 @@ enum err tzif_load(const char *folder, const char *name, struct zone **ret_zone,
     char path[PATH_MAX];
     if (strcmp(name, "UTC") == 0) return load_utc(ret_zone, detail);
     if (!tzif_name_has_shape(name) || !text_format(path, sizeof(path), "%s/%s", folder, name)) {
+        char shown[UTF8_SHOWN(SHOWN_LIMIT)];
         return detail_set(detail, ERR_INVALID,
-                          "there is no time zone \"%.60s\"; write a name below %s", name, folder);
+                          "there is no time zone \"%s\"; write a name below %s",
+                          utf8_show(name, strlen(name), SHOWN_LIMIT, shown), folder);
     }
     CLEANUP(free_pointer) unsigned char *bytes = malloc(FILE_SIZE_MAX);
     if (bytes == NULL) return detail_set(detail, ERR_MEMORY, "out of memory");

@@ -94,3 +94,22 @@ void utf8_print(FILE *file, const char *text)
         }
     }
 }
+
+const char *utf8_show(const char *text, size_t length, size_t most, char *ret_text)
+{
+    size_t used = 0, at = 0;
+    while (at < length && at < most) {
+        size_t size = utf8_printable(text + at);
+        if (size > 0 && size <= length - at) {
+            memcpy(ret_text + used, text + at, size);
+            used += size;
+            at += size;
+        } else {
+            (void)text_format(ret_text + used, 5, "\\x%02X", (unsigned)(unsigned char)text[at]);
+            used += 4;
+            at++;
+        }
+    }
+    (void)text_format(ret_text + used, 4, "%s", at < length ? "..." : "");
+    return ret_text;
+}

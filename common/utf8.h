@@ -29,4 +29,12 @@ void utf8_clean(char *text);
 /* Prints the text as utf8_clean leaves it. */
 void utf8_print(FILE *file, const char *text);
 
+/* Room for what utf8_show makes of `most` bytes. */
+#define UTF8_SHOWN(most) (4 * (most) + 8)
+
+/* A piece of such a text for a message: of what is not printable each byte becomes \xNN, so that no
+ * text can forge a line or send a terminal elsewhere, and after about `most` bytes "..." stands for
+ * the rest. ret_text has UTF8_SHOWN(most) bytes, and is given back. */
+const char *utf8_show(const char *text, size_t length, size_t most, char *ret_text);
+
 #endif

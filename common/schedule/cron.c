@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/utf8.h"
+
 enum {
     FIELDS = 5,
     DAYS_PER_WEEK = 7,
@@ -73,10 +75,10 @@ struct item {
 
 static enum err refuse(const struct item *item, const char *problem)
 {
-    bool cut = item->text.length > SHOWN_LIMIT;
-    return detail_set(item->detail, ERR_INVALID, "%s \"%.*s%s\" %s; write %s", item->field->name,
-                      cut ? SHOWN_LIMIT : (int)item->text.length, item->text.at, cut ? "..." : "",
-                      problem, item->field->wanted);
+    char shown[UTF8_SHOWN(SHOWN_LIMIT)];
+    return detail_set(item->detail, ERR_INVALID, "%s \"%s\" %s; write %s", item->field->name,
+                      utf8_show(item->text.at, item->text.length, SHOWN_LIMIT, shown), problem,
+                      item->field->wanted);
 }
 
 static enum err not_understood(const struct item *item)

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECONDS_PER_DAY = 86400 };
+#include "common/utf8.h"
+
+enum { SECONDS_PER_DAY = 86400, SHOWN_LIMIT = 80 };
 
 struct zone {
     int32_t first_offset_s;
@@ -37,7 +39,9 @@ enum err zone_new(const struct zone_table *table, struct zone **ret_zone, struct
     if (!offset_fits(table->first_offset_s) || !transitions_fit(table))
         return detail_set(detail, ERR_INVALID, "its table of transitions makes no sense");
     if (has_rule && zone_rule_parse(table->rule, &rule) != OK) {
-        return detail_set(detail, ERR_INVALID, "its rule \"%.80s\" is not understood", table->rule);
+        char shown[UTF8_SHOWN(SHOWN_LIMIT)];
+        return detail_set(detail, ERR_INVALID, "its rule \"%s\" is not understood",
+                          utf8_show(table->rule, strlen(table->rule), SHOWN_LIMIT, shown));
     }
     size_t size = table->count * sizeof(table->transitions[0]);
     struct zone *zone = malloc(sizeof(*zone) + size);

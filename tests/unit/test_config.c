@@ -234,11 +234,17 @@ static const struct {
     {"database: { host = \"a\nb\"; };", "a.conf:1: database.host holds a line break or another"},
     {"database: { host = \"a\\x1bb\"; };", "a.conf:1: database.host holds a line break or another"},
     {"log: { level = \"123456789012345678901234567890123456789012345678901234567890and more\"; };",
-     "\"123456789012345678901234567890123456789012345678901234567890\"...; write"},
+     "\"123456789012345678901234567890123456789012345678901234567890...\"; write"},
+    {"log: { level = \"loud\nb.conf:9: fine\"; };",
+     "is the text \"loud\\x0Ab.conf:9: fine\"; write"},
+    {"workers: { threads = \"\x9b\"; };", "workers.threads is the text \"\\x9B\"; write a whole"},
+    {"jobs = ( { cron = \"\xc2\x9b 0 * * *\"; } );", "minute \"\\xC2\\x9B\" is not understood"},
     /* what must agree */
     {"database: { socket = \"/s\";\n host = \"h\"; };",
      "a.conf:2: database.host = \"h\" does not go with database.socket = \"/s\"; name the socket "
      "or"},
+    {"database: { socket = \"/s\";\n host = \"\xff\"; };",
+     "a.conf:2: database.host = \"\\xFF\" does not go with database.socket = \"/s\"; name"},
     {"lease: { heartbeat_s = 5;\n ttl_s = 9; };",
      "a.conf:2: lease.ttl_s = 9 does not go with lease.heartbeat_s = 5; make ttl_s at least twice"},
     {"\n\nlease: { heartbeat_s = 11; };", "a.conf:3: lease.ttl_s = 20 does not go with lease."},
