@@ -44,6 +44,9 @@ static const struct rule_case rule_cases[] = {
     {"AAA3BBB,59/2,300/2", "2028-02-29", 5, 0, -2 * HOUR_S, -3 * HOUR_S},
     {"AAA3BBB,59/2,300/2", "2027-03-01", 5, 0, -2 * HOUR_S, -3 * HOUR_S},
     {"AAA-3:15:30BBB-4:0:30,J1/0,J100/0:30:30", "2027-04-09", 20, 30, 11730, 4 * HOUR_S + 30},
+    /* daylight time that ends after that of the next year has begun: the end holds for a year */
+    {"AAA3BBB8,0/0,J365/23", "2027-01-01", 3, 0, -8 * HOUR_S, -3 * HOUR_S},
+    {"AAA3BBB8,0/0,J365/23", "2027-01-01", 7, 0, -3 * HOUR_S, -8 * HOUR_S},
 };
 
 START_TEST(a_rule_says_when_offsets_begin)
