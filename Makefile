@@ -3,7 +3,7 @@
 VERSION := 0.1.0
 
 VARIANT ?= release
-VARIANTS := release debug asan tsan cov
+VARIANTS := release debug asan tsan cov fuzz
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is unknown; choose one of: $(VARIANTS))
 endif
@@ -25,9 +25,9 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-# make's own default is cc; one given by the environment or the command line wins.
+# make's own default is cc; one given by the environment or the command line wins. libFuzzer is clang's.
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(VARIANT)),clang-14,gcc)
 endif
 
 ifeq ($(V),1)
@@ -49,7 +49,8 @@ ENGINE_SOURCES := $(filter-out daemon/main.c,$(sort $(wildcard daemon/*.c daemon
 CLI_SOURCES    := $(filter-out cli/main.c,$(sort $(wildcard cli/*.c)))
 UNIT_SOURCES   := $(sort $(wildcard tests/unit/*.c))
 DB_SOURCES     := $(sort $(wildcard tests/db/*.c))
-ASK_SOURCES  := $(wildcard tests/oracle/ask_timetable.c)
+ASK_SOURCES    := $(wildcard tests/oracle/ask_timetable.c)
+FUZZ_SOURCES   := $(filter-out tests/fuzz/replay.c tests/fuzz/fuzzer.c,$(sort $(wildcard tests/fuzz/*.c)))
 MAIN_SOURCES   := $(wildcard daemon/main.c cli/main.c)
 
 B := build/$(VARIANT)
@@ -58,7 +59,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIBRARIES := $(B)/libsettlement.a $(B)/libengine.a $(B)/libcli.a
 PROGRAMS  := $(if $(wildcard daemon/main.c),$(B)/settlementd) $(if $(wildcard cli/main.c),$(B)/settlectl)
 TESTS     := $(if $(UNIT_SOURCES),$(B)/test_unit) $(if $(DB_SOURCES),$(B)/test_db) \
-	$(if $(ASK_SOURCES),$(B)/ask_timetable)
+	$(if $(ASK_SOURCES),$(B)/ask_timetable) $(if $(FUZZ_SOURCES),$(B)/test_fuzz)
 
 # ---- libraries ---------------------------------------------------------------------------------------------------
 # libcsv ships no .pc file. Headers come in with -isystem: warnings are for our own code.
@@ -108,16 +109,19 @@ HARDENING_LINK += -Wl,-z,noexecstack -Wl,-z,nodlopen    # data is not code, and 
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 
 CFLAGS_release := -O2 -g $(HARDENING)
 CFLAGS_debug   := -Og -g3 -fno-omit-frame-pointer
 CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
 CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
+CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_fuzz)
 CFLAGS_cov     := -O0 -g --coverage -fprofile-update=atomic
 
 LDFLAGS_release := $(HARDENING_LINK)
 LDFLAGS_asan    := $(SANITIZE_asan)
 LDFLAGS_tsan    := $(SANITIZE_tsan)
+LDFLAGS_fuzz    := $(SANITIZE_fuzz)
 LDFLAGS_cov     := --coverage
 
 DEFINES := -D_GNU_SOURCE -DSETTLEMENTD_VERSION='"$(VERSION)"' \
@@ -142,10 +146,13 @@ all: programs ## The two programs, in build/release/ (VARIANT=debug|asan|tsan|co
 
 programs: $(PROGRAMS) $(LIBRARIES)
 
-tests: $(TESTS) ## The test programs test_unit, test_db and ask_timetable, in build/VARIANT/
+tests: $(TESTS) ## The test programs test_unit, test_db, test_fuzz and ask_timetable, in build/VARIANT/
 
 release debug asan tsan cov: ## Programs and tests of that variant
 	$(Q)$(MAKE) --no-print-directory VARIANT=$@ programs tests
+
+fuzz: ## The fuzz targets with libFuzzer around them, build/fuzz/fuzzer; script/fuzz builds and runs it
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/fuzzer
 
 check: ## Run all tests (script/test; script/test unit|db|system|tidy for some)
 	$(Q)script/test
@@ -193,7 +200,8 @@ help: ## This list
 # Two notes of what the last build was made with. They change only when their content does, so that other flags compile
 # everything anew and a file that came or went makes the archives anew.
 $(B)/flags: export CONTENT = $(COMPILE) | $(LINK)
-$(B)/sources: export CONTENT = $(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) $(UNIT_SOURCES) $(DB_SOURCES)
+$(B)/sources: export CONTENT = $(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) $(UNIT_SOURCES) $(DB_SOURCES) \
+	$(FUZZ_SOURCES)
 $(B)/flags $(B)/sources: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$CONTENT" | cmp -s - $@ || printf '%s\n' "$$CONTENT" >$@
@@ -229,5 +237,18 @@ $(B)/ask_timetable: $(call objects,$(ASK_SOURCES)) $(B)/libsettlement.a $(B)/fla
 	$(say) LD $@
 	$(Q)$(LINK) -o $@ $(filter %.o %.a,$^)
 
+# Comparisons in the targets themselves tell the fuzzer nothing new and cost most of the time.
+ifeq ($(VARIANT),fuzz)
+$(call objects,$(FUZZ_SOURCES)): CFLAGS += -fno-sanitize-coverage=trace-cmp
+endif
+
+# The fuzz targets: over the kept inputs with a plain main, and driven by libFuzzer, which brings a main of its own.
+$(B)/test_fuzz: $(B)/obj/tests/fuzz/replay.o
+$(B)/fuzzer: $(B)/obj/tests/fuzz/fuzzer.o
+$(B)/test_fuzz $(B)/fuzzer: $(call objects,$(FUZZ_SOURCES)) $(B)/libcli.a $(B)/libsettlement.a $(B)/flags $(B)/sources
+	$(say) LD $@
+	$(Q)$(LINK) $(if $(filter %/fuzzer,$@),-fsanitize=fuzzer) -o $@ $(filter %.o %.a,$^) $(PACKAGE_LIBS)
+
 -include $(patsubst %.o,%.d,$(call objects,$(COMMON_SOURCES) $(ENGINE_SOURCES) $(CLI_SOURCES) \
-	$(UNIT_SOURCES) $(DB_SOURCES) $(ASK_SOURCES) $(MAIN_SOURCES)))
+	$(UNIT_SOURCES) $(DB_SOURCES) $(ASK_SOURCES) $(FUZZ_SOURCES) $(MAIN_SOURCES) tests/fuzz/replay.c \
+	tests/fuzz/fuzzer.c))
