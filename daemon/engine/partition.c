@@ -1,8 +1,5 @@
-/* Planning halves key ranges, the fullest first, until none is estimated to hold more than the
- * target, and then joins neighbours that are within it together. The estimates are EXPLAIN's, which
- * are read from the index's pages without scanning it: within a factor of about two, and free.
- * Halving by key value needs a correction where keys are sparse: a half begins and ends at keys
- * that exist. */
+/* The estimates that a plan is made from are EXPLAIN's, which are read from the index's pages
+ * without scanning it: within a factor of about two, and free. */
 #include "daemon/engine/partition.h"
 
 #include <stdlib.h>
@@ -26,20 +23,13 @@ static const char LOAD_SQL[] =
     " FROM step_partition"
     " WHERE job_instance_id = ? AND step_name = ? ORDER BY estimated_items DESC, partition_number";
 
-enum { EXPLAIN_ROWS = 8, PARTITIONS_FOR_EACH_WORKER = 4, COUNTED_ROWS = 10000 };
+enum { EXPLAIN_ROWS = 8, COUNTED_ROWS = 10000 };
 
-/* A range while it is being divided. */
-struct piece {
-    struct key_range range;
-    int64_t first_key; /* the smallest key in it; the largest is range.upper */
-};
-
+/* The statements that answer what a plan asks about the keys of a date. */
 struct planner {
     struct db *db;
     const char *date;
     struct statement *estimate, *last_below, *first_above;
-    struct piece *pieces;
-    int count;
 };
 
 static void planner_done(struct planner *planner)
@@ -47,11 +37,20 @@ static void planner_done(struct planner *planner)
     statement_free(planner->estimate);
     statement_free(planner->last_below);
     statement_free(planner->first_above);
-    free(planner->pieces);
 }
 
-static enum err estimate(struct planner *planner, struct key_range *range)
+static enum err planner_init(struct planner *planner, struct db *db,
+                             const struct key_source *source)
 {
+    planner->db = db;
+    TRY(statement_new(db, source->estimate_sql, &planner->estimate));
+    TRY(statement_new(db, source->last_below_sql, &planner->last_below));
+    return statement_new(db, source->first_above_sql, &planner->first_above);
+}
+
+static enum err estimate(void *context, const struct key_range *range, int64_t *ret_items)
+{
+    const struct planner *planner = context;
     statement_bind_text(planner->estimate, 0, planner->date);
     statement_bind_i64(planner->estimate, 1, range->lower);
     statement_bind_i64(planner->estimate, 2, range->upper);
@@ -59,11 +58,11 @@ static enum err estimate(struct planner *planner, struct key_range *range)
     /* EXPLAIN's figures are texts; the empty one, for an impossible condition, is read as 0. */
     int64_t rows = strtoll(statement_text(planner->estimate, EXPLAIN_ROWS), NULL, 10);
     /* InnoDB counts the rows of ten pages; what it extrapolates beyond them, it doubles. */
-    range->estimated_items = rows > COUNTED_ROWS ? rows / 2 : rows;
+    *ret_items = rows > COUNTED_ROWS ? rows / 2 : rows;
     return OK;
 }
 
-static enum err find_key(struct planner *planner, struct statement *query, int64_t bound,
+static enum err find_key(const struct planner *planner, struct statement *query, int64_t bound,
                          int64_t *ret_key)
 {
     statement_bind_text(query, 0, planner->date);
@@ -75,164 +74,45 @@ static enum err find_key(struct planner *planner, struct statement *query, int64
     return OK;
 }
 
-/* Splits piece `index` in two at the middle of its keys' values. */
-static enum err split(struct planner *planner, int index)
+static enum err last_below(void *context, int64_t bound, int64_t *ret_key)
 {
-    struct piece *left = &planner->pieces[index];
-    struct piece right = *left;
-    uint64_t width = (uint64_t)left->range.upper - (uint64_t)left->first_key;
-    int64_t middle = (int64_t)((uint64_t)left->first_key + width / 2);
-    int64_t left_last = 0, right_first = 0;
-    TRY(find_key(planner, planner->last_below, middle, &left_last));
-    TRY(find_key(planner, planner->first_above, middle, &right_first));
-    if (left_last < left->first_key || right_first > left->range.upper) return ERR_NOT_FOUND;
-
-    right.first_key = right_first;
-    right.range.lower = left_last;
-    left->range.upper = left_last;
-    TRY(estimate(planner, &left->range));
-    TRY(estimate(planner, &right.range));
-    planner->pieces[planner->count++] = right;
-    return OK;
+    const struct planner *planner = context;
+    return find_key(planner, planner->last_below, bound, ret_key);
 }
 
-/* The fullest piece that is over the target and has more than one key; -1 when there is none. */
-static int fullest(const struct planner *planner, int64_t target)
+static enum err first_above(void *context, int64_t bound, int64_t *ret_key)
 {
-    int found = -1;
-    for (int i = 0; i < planner->count; i++) {
-        const struct piece *piece = &planner->pieces[i];
-        if (piece->range.estimated_items <= target) continue;
-        if (piece->first_key >= piece->range.upper) continue;
-        if (found < 0 ||
-            piece->range.estimated_items > planner->pieces[found].range.estimated_items)
-            found = i;
-    }
-    return found;
+    const struct planner *planner = context;
+    return find_key(planner, planner->first_above, bound, ret_key);
 }
 
-/* Of all pieces together: the more of them there are, the better it is. No range is estimated at
- * more than half of the table, so that of the whole day is often much too low. */
-static int64_t estimated_total(const struct planner *planner)
-{
-    int64_t total = 0;
-    for (int i = 0; i < planner->count; i++)
-        total += planner->pieces[i].range.estimated_items;
-    return total;
-}
-
-static enum err divide(struct planner *planner, const struct run_limits *limits)
-{
-    while (planner->count < limits->max_partitions) {
-        int64_t target = partition_target(estimated_total(planner), limits);
-        ASSERT(target > 0);
-        int index = fullest(planner, target);
-        if (index < 0) return OK;
-        enum err err = split(planner, index);
-        if (err == ERR_NOT_FOUND)
-            planner->pieces[index].first_key = planner->pieces[index].range.upper;
-        else if (err != OK)
-            return err;
-    }
-    return OK;
-}
-
-static int by_lower(const void *a, const void *b)
-{
-    int64_t left = ((const struct piece *)a)->range.lower;
-    int64_t right = ((const struct piece *)b)->range.lower;
-    return (left > right) - (left < right);
-}
-
-/* What isolating a hot key leaves beside it are often slivers: neighbours that fit into one
- * partition together become one. */
-static void join_neighbours(struct planner *planner, int64_t target)
-{
-    int last = 0;
-    for (int i = 1; i < planner->count; i++) {
-        struct key_range *left = &planner->pieces[last].range;
-        const struct key_range *right = &planner->pieces[i].range;
-        if (left->estimated_items + right->estimated_items > target) {
-            planner->pieces[++last] = planner->pieces[i];
-            continue;
-        }
-        left->upper = right->upper;
-        left->estimated_items += right->estimated_items;
-    }
-    if (planner->count > 0) planner->count = last + 1;
-}
-
-static enum err planner_init(struct planner *planner, struct db *db,
-                             const struct key_source *source, int max_partitions)
-{
-    planner->db = db;
-    planner->pieces = calloc((size_t)max_partitions, sizeof(*planner->pieces));
-    if (planner->pieces == NULL) return ERR_MEMORY;
-    TRY(statement_new(db, source->estimate_sql, &planner->estimate));
-    TRY(statement_new(db, source->last_below_sql, &planner->last_below));
-    return statement_new(db, source->first_above_sql, &planner->first_above);
-}
-
-static enum err first_piece(struct planner *planner, const char *bounds_sql)
+static enum err read_bounds(const struct planner *planner, const char *bounds_sql,
+                            struct key_view *keys)
 {
     CLEANUP(statement_cleanup) struct statement *bounds = NULL;
     bool row = false;
     TRY(db_query(planner->db, &bounds, bounds_sql, "s", planner->date));
     TRY(statement_fetch(bounds, &row));
-    if (!row || statement_is_null(bounds, 0)) return OK;
-    struct piece *piece = &planner->pieces[0];
-    piece->first_key = statement_i64(bounds, 0);
-    piece->range.upper = statement_i64(bounds, 1);
-    if (piece->first_key == INT64_MIN) return ERR_OVERFLOW;
-    piece->range.lower = piece->first_key - 1;
-    planner->count = 1;
-    return estimate(planner, &piece->range);
-}
-
-static void widen(struct planner *planner, enum key_reach reach)
-{
-    if (planner->count == 0 && reach == REACH_BEYOND_ALWAYS) planner->count = 1;
-    if (planner->count == 0 || reach == REACH_KEYS) return;
-    planner->pieces[0].range.lower = INT64_MIN;
-    planner->pieces[planner->count - 1].range.upper = INT64_MAX;
+    keys->any = row && !statement_is_null(bounds, 0);
+    if (!keys->any) return OK;
+    keys->first = statement_i64(bounds, 0);
+    keys->last = statement_i64(bounds, 1);
+    return OK;
 }
 
 enum err partition_plan_make(struct db *db, const struct key_source *source, const char *date,
                              const struct run_limits *limits, struct partition_plan *ret_plan)
 {
     CLEANUP(planner_done) struct planner planner = {.date = date};
-    TRY(planner_init(&planner, db, source, limits->max_partitions));
-    TRY(first_piece(&planner, source->bounds_sql));
+    struct key_view keys = {.context = &planner,
+                            .estimate = estimate,
+                            .last_below = last_below,
+                            .first_above = first_above};
+    TRY(planner_init(&planner, db, source));
+    TRY(read_bounds(&planner, source->bounds_sql, &keys));
     struct run_limits scaled = *limits;
     if (source->items_factor > 1) scaled.partition_items *= source->items_factor;
-    if (planner.count > 0) TRY(divide(&planner, &scaled));
-    qsort(planner.pieces, (size_t)planner.count, sizeof(planner.pieces[0]), by_lower);
-    join_neighbours(&planner, partition_target(estimated_total(&planner), &scaled));
-    widen(&planner, source->reach);
-
-    struct partition_plan plan = {.count = planner.count};
-    plan.ranges = calloc((size_t)planner.count + 1, sizeof(*plan.ranges));
-    if (plan.ranges == NULL) return ERR_MEMORY;
-    for (int i = 0; i < planner.count; i++) {
-        plan.ranges[i] = planner.pieces[i].range;
-        plan.estimated_items += plan.ranges[i].estimated_items;
-        ASSERT(plan.ranges[i].lower < plan.ranges[i].upper);
-        ASSERT(i == 0 || plan.ranges[i].lower == plan.ranges[i - 1].upper);
-    }
-    *ret_plan = plan;
-    return OK;
-}
-
-void partition_plan_free(struct partition_plan *plan)
-{
-    free(plan->ranges);
-    *plan = (struct partition_plan){0};
-}
-
-int64_t partition_target(int64_t total_items, const struct run_limits *limits)
-{
-    int64_t share = total_items / ((int64_t)limits->threads * PARTITIONS_FOR_EACH_WORKER);
-    return min_i64(limits->partition_items, max_i64(limits->chunk_size, share));
+    return partition_plan_divide(&keys, &scaled, source->reach, ret_plan);
 }
 
 enum err partition_plan_exists(struct db *db, int64_t instance_id, const char *step_name,

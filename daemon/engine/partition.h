@@ -5,30 +5,12 @@
 #ifndef DAEMON_ENGINE_PARTITION_H
 #define DAEMON_ENGINE_PARTITION_H
 
-#include "daemon/engine/job.h"
-
-/* A range of keys: lower exclusive, upper inclusive. Ranges of a plan are disjoint, ascending and
- * without gaps. */
-struct key_range {
-    int64_t lower, upper;
-    int64_t estimated_items;
-};
-
-struct partition_plan {
-    struct key_range *ranges; /* partition_plan_free frees them */
-    int count;
-    int64_t estimated_items;
-};
-void partition_plan_free(struct partition_plan *plan);
+#include "daemon/engine/partition_plan.h"
 
 /* Divides what a source holds for a date. Reads only. No keys: a plan without ranges. */
 enum err partition_plan_make(struct db *db, const struct key_source *source, const char *date,
                              const struct run_limits *limits,
                              struct partition_plan *ret_plan) MUST_CHECK;
-
-/* How many items a partition should have at most: partition_items, but fewer where that would leave
- * workers without work, and then not less than a chunk. */
-int64_t partition_target(int64_t total_items, const struct run_limits *limits);
 
 /* True when the step of this job instance was planned before. */
 enum err partition_plan_exists(struct db *db, int64_t instance_id, const char *step_name,

@@ -75,7 +75,7 @@ static void check_plan(struct harness *harness, const struct partition_plan *pla
                        const struct run_limits *limits)
 {
     int64_t logs = 0, estimated = 0;
-    int64_t target = partition_target(plan->estimated_items, limits);
+    int64_t target = partition_plan_target(plan->estimated_items, limits);
     ck_assert_int_le(plan->count, limits->max_partitions);
     for (int i = 0; i < plan->count; i++) {
         const struct key_range *range = &plan->ranges[i];
@@ -117,7 +117,7 @@ START_TEST(the_target_follows_volume_workers_and_limits)
     const struct target_case *wanted = &target_cases[_i];
     const struct run_limits limits =
         limits_of(wanted->threads, wanted->chunk_size, wanted->partition_items, 256);
-    ck_assert_int_eq(partition_target(wanted->total, &limits), wanted->target);
+    ck_assert_int_eq(partition_plan_target(wanted->total, &limits), wanted->target);
 }
 END_TEST
 
