@@ -38,7 +38,8 @@ LARGEST_ID = 2**63 - 1
 
 CONFIGURATION = """timezone = "Asia/Seoul";
 database: {{ socket = "{socket}"; user = "{user}"; name = "{name}"; }};
-workers: {{ threads = {threads}; chunk_size = {chunk_size}; partition_items = {partition_items}; }};
+workers: {{ threads = {threads}; chunk_size = {chunk_size}; partition_items = {partition_items};
+            max_partitions = {max_partitions}; }};
 retry: {{ transaction_limit = {transaction_limit}; backoff_ms = {backoff_ms}; backoff_max_ms = {backoff_max_ms};
           restart_limit = {restart_limit}; restart_backoff_s = {restart_backoff_s};
           restart_backoff_max_s = {restart_backoff_max_s}; }};
@@ -49,11 +50,11 @@ jobs = ( {{ name = "daily-settlement"; cron = "{cron}"; timezone = "{timezone}";
            catchup_max = {catchup_max}; enabled = {enabled}; }} );
 log: {{ level = "{level}"; }};
 """
-OPTIONS = {"threads": 2, "chunk_size": 100, "partition_items": 500, "transaction_limit": 5, "backoff_ms": 20,
-           "backoff_max_ms": 1000, "restart_limit": 3, "restart_backoff_s": 30, "restart_backoff_max_s": 900,
-           "heartbeat_s": 1, "ttl_s": 2, "skip_limit": 1000, "housekeeping": "true", "purge_cron": "30 3 * * *",
-           "keep_days": 90, "cron": "10 0 * * *", "timezone": "", "misfire": "once", "catchup_max": 31,
-           "enabled": "true", "level": "info"}
+OPTIONS = {"threads": 2, "chunk_size": 100, "partition_items": 500, "max_partitions": 256, "transaction_limit": 5,
+           "backoff_ms": 20, "backoff_max_ms": 1000, "restart_limit": 3, "restart_backoff_s": 30,
+           "restart_backoff_max_s": 900, "heartbeat_s": 1, "ttl_s": 2, "skip_limit": 1000, "housekeeping": "true",
+           "purge_cron": "30 3 * * *", "keep_days": 90, "cron": "10 0 * * *", "timezone": "", "misfire": "once",
+           "catchup_max": 31, "enabled": "true", "level": "info"}
 
 numbers = itertools.count(1)
 
