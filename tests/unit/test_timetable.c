@@ -166,7 +166,8 @@ START_TEST(a_gap_may_end_between_two_minutes)
 }
 END_TEST
 
-/* In a year in which Samoa lost a day: a slot each minute of elapsed time, one each local day. */
+/* In a year in which Samoa lost a day: a slot each minute of elapsed time, one each local day. Check
+ * notes the place of each assertion, which takes longer than a slot: hence the comparison first. */
 START_TEST(a_year_of_slots_goes_forward_and_lacks_none)
 {
     static const char *const zones[] = {"UTC",           "Asia/Seoul",          "America/New_York",
@@ -178,8 +179,10 @@ START_TEST(a_year_of_slots_goes_forward_and_lacks_none)
         CLEANUP(timetable_cleanup) struct timetable *days = made("30 1 * * *", zones[i], "UTC");
         int64_t count = 0, slot_s = from;
         for (int64_t next_s = 0; timetable_next(minutes, slot_s, &next_s) && next_s <= until;
-             count++, slot_s = next_s)
-            ck_assert_int_eq(next_s, count == 0 ? from + 1 : slot_s + 60);
+             count++, slot_s = next_s) {
+            int64_t expected_s = count == 0 ? from + 1 : slot_s + 60;
+            if (next_s != expected_s) ck_assert_int_eq(next_s, expected_s);
+        }
         ck_assert_int_eq(count, 365 * 1440);
         count = 0;
         slot_s = from;
