@@ -96,7 +96,7 @@ enum err import_file_hash(struct import_file *file, char ret_hash[IMPORT_HASH])
     if (EVP_DigestFinal_ex(file->digest, bytes, &length) != 1)
         return detail_set(&file->detail, ERR_MEMORY, "%s: SHA-256 failed", file->path);
     ASSERT(length * 2 + 1 == IMPORT_HASH);
-    for (unsigned i = 0; i < length; i++)
+    for (size_t i = 0; i < length; i++)
         (void)text_format(ret_hash + 2 * i, 3, "%02x", bytes[i]);
     return OK;
 }

@@ -42,7 +42,8 @@ static const char DIRECTORY_WANTED[] =
 static const char NAME_WANTED[] = "the name of the database";
 static const char JOB_NAME_WANTED[] = "a name of small letters, digits and '-'";
 
-/* The type of a number follows from the member's own type, so that the two cannot disagree. */
+/* The type of a number follows from the member's own type, so that the two cannot disagree.
+ * NOLINTBEGIN(bugprone-macro-parentheses): they expand to initializers, not to expressions */
 #define PLACE(structure, member)                                                                   \
     .owner = OPTION_OF_##structure, .offset = offsetof(struct structure, member),                  \
     .size = sizeof(((struct structure *)NULL)->member)
@@ -75,6 +76,7 @@ static const char JOB_NAME_WANTED[] = "a name of small letters, digits and '-'";
         .name = dotted, PLACE(structure, member), .default_text = "\"" written "\"",               \
         .type = OPTION_WORD, .word = names                                                         \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* clang-format off */
 static const struct config_option options[] = {
@@ -286,7 +288,7 @@ static void put_text(const struct config_option *option, char *place, const char
 {
     ASSERT(option->type == OPTION_TEXT && strlen(text) < option->size);
     memset(place, 0, option->size);
-    memcpy(place, text, strlen(text));
+    memcpy(place, text, strlen(text) + 1);
 }
 
 static void put_number(const struct config_option *option, char *place, int64_t number)

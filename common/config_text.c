@@ -93,7 +93,8 @@ static enum err refuse(const struct scanner *scanner, unsigned line, const char 
  * announces a value, or another text that it continues. A comma announces one in a list only. */
 static bool text_may_begin(const struct scanner *scanner)
 {
-    char inside = scanner->depth > 0 ? scanner->open[scanner->depth - 1] : '{';
+    char inside = '{';
+    if (scanner->depth > 0) inside = scanner->open[scanner->depth - 1];
     if (scanner->last == ',') return inside != '{';
     return scanner->last != '\0' && strchr("=:([\"", scanner->last) != NULL;
 }

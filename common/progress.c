@@ -31,7 +31,8 @@ static void copy_plain(char *ret_text, size_t size, const char *text)
     size_t i = 0;
     for (; text[i] != '\0' && i + 1 < size; i++) {
         unsigned char c = (unsigned char)text[i];
-        ret_text[i] = c < 0x20 || c == 0x7f ? '?' : text[i];
+        ret_text[i] = text[i];
+        if (c < 0x20 || c == 0x7f) ret_text[i] = '?';
     }
     while (i > 0 && text[i] != '\0' && ((unsigned char)text[i] & 0xc0) == 0x80)
         i--;
@@ -120,7 +121,7 @@ static void describe_time_left(const struct progress *progress, int64_t rate, ch
     ret_text[0] = '\0';
     if (rate <= 0 || progress->total <= progress->done) return;
     int64_t seconds = (progress->total - progress->done) / rate;
-    if (seconds >= 100 * 3600) return; /* nobody believes it */
+    if (seconds >= INT64_C(100) * 3600) return; /* nobody believes it */
     int64_t hours = seconds / 3600, minutes = seconds / 60 % 60;
     if (hours > 0) {
         (void)text_format(ret_text, size, "%d:%02d:%02d left", (int)hours, (int)minutes,

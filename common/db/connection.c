@@ -69,7 +69,7 @@ enum err db_options_init(const struct config *config, struct db_options *ret_opt
 static void set_tls(MYSQL *mysql, const struct config_tls *tls)
 {
     my_bool on = 1;
-    my_bool verify = tls->verify;
+    my_bool verify = tls->verify ? 1 : 0;
     const char *authorities = tls->ca[0] != '\0' ? tls->ca : SYSTEM_AUTHORITIES;
     mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &on);
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);

@@ -74,7 +74,7 @@ static enum err bind_column(struct statement *statement, int index, const MYSQL_
     if (column->is_integer) {
         bind->buffer_type = MYSQL_TYPE_LONGLONG;
         bind->buffer = &column->i64;
-        bind->is_unsigned = column->is_unsigned;
+        bind->is_unsigned = column->is_unsigned ? 1 : 0;
         return OK;
     }
     if (column->text == NULL) {

@@ -99,7 +99,7 @@ int64_t zone_reached(const struct zone *zone, int64_t instant_s)
 {
     struct zone_span span = zone_at(zone, instant_s);
     int64_t reached_s = instant_s + span.offset_s;
-    while (span.begin_s > instant_s - 2 * ZONE_OFFSET_LIMIT_S) {
+    while (span.begin_s > instant_s - INT64_C(2) * ZONE_OFFSET_LIMIT_S) {
         span = zone_at(zone, span.begin_s - 1);
         reached_s = max_i64(reached_s, span.end_s - 1 + span.offset_s);
     }

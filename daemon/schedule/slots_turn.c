@@ -8,7 +8,7 @@
 #define US_PER_S INT64_C(1000000)
 /* So far ahead of the clock a schedule may be decided; what is beyond was decided by a clock that
  * was wrong. */
-#define AHEAD_LIMIT_US (24 * 3600 * US_PER_S)
+#define AHEAD_LIMIT_US (US_PER_S * 24 * 3600)
 
 enum { ATTEMPTS = 5, SCHEDULE_TEXT = 1024, SENTENCE = 3072 };
 

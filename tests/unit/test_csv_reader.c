@@ -74,7 +74,7 @@ static char *parse(const char *text, size_t size, size_t step)
         end = record.offset + record.length;
         describe(&record, out);
     }
-    fclose(out);
+    ck_assert_int_eq(fclose(out), 0);
     return result;
 }
 

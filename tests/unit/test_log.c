@@ -65,7 +65,7 @@ static const char *next_line(void)
 {
     static char line[2 * PIPE_BUF];
     ssize_t length = recv(read_end, line, sizeof(line) - 1, MSG_DONTWAIT);
-    if (length < 0) return NULL;
+    if (length <= 0) return NULL;
     line[length] = '\0';
     ck_assert_msg(strchr(line, '\n') == line + length - 1, "not one line: %s", line);
     line[length - 1] = '\0';
