@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "common/clock.h"
 #include "common/db/statement.h"
+#include "common/utf8.h"
 
 static const char NODES_SQL[] =
     "SELECT n.node_id, n.role, n.host, n.pid, n.version,"
@@ -181,7 +182,7 @@ static enum err print(const struct cli *cli, const struct drained *node, const c
         return output_print_json(json_pack("{s:s, s:s}", "node", node->node_id, "state", state),
                                  stdout);
     printf("node %s, process %" PRId64 " on ", node->node_id, node->pid);
-    output_print_plain(stdout, node->host);
+    utf8_print(stdout, node->host);
     printf(": %s\n", state);
     return OK;
 }

@@ -131,7 +131,8 @@ check_words() {
     }
     BEGIN {
         banned = "(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|strtok_r|system|popen|" \
-            "alloca|setjmp|sigsetjmp|longjmp|siglongjmp|rand|srand|rand_r)[ ]*\\("
+            "alloca|setjmp|sigsetjmp|longjmp|siglongjmp|rand|srand|rand_r|asctime|ctime|gmtime|localtime|" \
+            "tmpnam|getpwnam|getgrnam|getgrgid|gethostbyname|inet_ntoa|ttyname)[ ]*\\("
     }
     FNR == 1 { inside = 0; quote = "" }
     {
