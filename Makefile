@@ -112,16 +112,18 @@ HARDENING_LINK += -Wl,-z,noexecstack -Wl,-z,nodlopen    # data is not code, and 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
 SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# What the tests run under asan is counted, too: tests/coverage.py. -O0, so that a line is a line.
+COUNT_LINES := --coverage -fprofile-update=atomic
 
 CFLAGS_release := -O2 -g $(HARDENING)
 CFLAGS_debug   := -Og -g3 -fno-omit-frame-pointer
-CFLAGS_asan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_asan)
+CFLAGS_asan    := -O0 -g -fno-omit-frame-pointer $(SANITIZE_asan) $(COUNT_LINES)
 CFLAGS_tsan    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_tsan)
 CFLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer $(SANITIZE_fuzz)
 CFLAGS_cov     := -O0 -g --coverage -fprofile-update=atomic
 
 LDFLAGS_release := $(HARDENING_LINK)
-LDFLAGS_asan    := $(SANITIZE_asan)
+LDFLAGS_asan    := $(SANITIZE_asan) $(COUNT_LINES)
 LDFLAGS_tsan    := $(SANITIZE_tsan)
 LDFLAGS_fuzz    := $(SANITIZE_fuzz)
 LDFLAGS_cov     := --coverage
@@ -142,9 +144,9 @@ LINK = $(CC) $(CFLAGS_$(VARIANT)) $(CFLAGS) -pthread -Wl,--as-needed $(LDFLAGS_$
 
 # ---- targets for people ------------------------------------------------------------------------------------------
 
-.PHONY: all programs tests help $(VARIANTS) check tidy format install uninstall clean FORCE
+.PHONY: all programs tests help $(VARIANTS) check tidy analyse format install uninstall clean FORCE
 
-all: programs ## The two programs, in build/release/ (VARIANT=debug|asan|tsan|cov for another)
+all: programs ## The two programs, in build/release/ (VARIANT=debug|asan|tsan for another)
 
 programs: $(PROGRAMS) $(LIBRARIES)
 
@@ -214,6 +216,7 @@ $(B)/flags $(B)/sources: FORCE
 $(B)/obj/%.o: %.c $(B)/flags
 	$(say) CC $<
 	@mkdir -p $(@D)
+	$(Q)rm -f $(@:.o=.gcda)
 	$(Q)$(COMPILE) $(call seam,$<) -MMD -MP -c -o $@ $<
 
 $(B)/libsettlement.a: $(call objects,$(COMMON_SOURCES))

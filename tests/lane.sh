@@ -71,8 +71,11 @@ perform() {
 report() {
     last=$(tail -n 1 "$2/said" | cut -c 1-100)
     printf '%-7s %-34s %4s s  %s\n' "$4" "$1" $(($(date +%s) - $3)) "$last" >"$2/line"
-    if [ "$4" = ok ]; then : >"$2/said"; fi
-    flock "$folder/lock" cat "$2/said" "$2/line"
+    if [ "$4" = ok ]; then
+        cat "$2/line"
+    else
+        flock "$folder/lock" cat "$2/said" "$2/line"
+    fi
 }
 
 count=0
