@@ -69,8 +69,11 @@ static void wake(void *context)
 static void tell(struct coordinator *coordinator)
 {
     struct mailbox_report *report = &coordinator->report;
-    const struct status_line status = {report, coordinator->works, coordinator->work_count,
-                                       coordinator->away, coordinator->pulse.drained,
+    const struct status_line status = {report,
+                                       coordinator->works,
+                                       coordinator->work_count,
+                                       coordinator->away,
+                                       coordinator->pulse.drained,
                                        coordinator->halted};
     status_line_write(&status, report->status, sizeof(report->status));
     if (coordinator->node != NULL) node_set_status(coordinator->node, report->status);

@@ -60,8 +60,10 @@ check_includes() {
         for (i = 1; i <= rules && FILENAME !~ left[i]; i++) ;
         if (i > rules) report("this folder has no rule in the include law")
         else if (path !~ right[i]) report("may not include " path)
-        if (path == "common/db/internal.h" && FILENAME !~ /^common\/db\//)
+        if (path ~ /^common\/db\/(internal|exchange)\.h$/ && FILENAME !~ /^common\/db\//)
             report(path " belongs to common/db alone")
+        if (path ~ /^common\/fault_/ && FILENAME !~ /^(common\/fault|tests\/)/)
+            report(path " belongs to the fault seam alone")
     }' $c_files </dev/null
 }
 
@@ -133,6 +135,9 @@ check_words() {
         banned = "(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok|strtok_r|system|popen|" \
             "alloca|setjmp|sigsetjmp|longjmp|siglongjmp|rand|srand|rand_r|asctime|ctime|gmtime|localtime|" \
             "tmpnam|getpwnam|getgrnam|getgrgid|gethostbyname|inet_ntoa|ttyname)[ ]*\\("
+        sending = "mysql_(real_connect|query|real_query|send_query|store_result|use_result|next_result|ping|commit|" \
+            "rollback|autocommit|select_db|change_user|reset_connection|kill|close|" \
+            "stmt_(prepare|execute|store_result|close|reset|send_long_data))[ ]*\\("
     }
     FNR == 1 { inside = 0; quote = "" }
     {
@@ -140,6 +145,8 @@ check_words() {
         if ($0 ~ /\t/ || $0 ~ /[ ]$/) report("a tab, or blanks at the end")
         code = strip($0)
         if (has(banned)) report("a banned call: " code)
+        if (has(sending) && FILENAME != "common/db/exchange.c" && FILENAME !~ /^(tests|bench)\//)
+            report("what is sent to the server goes through common/db/exchange.c: " code)
         if (code ~ /\/\//) report("a // comment; comments are /* */ here")
         if (FILENAME ~ /^common\/domain\// &&
             (has("(float|double)[^A-Za-z0-9_]") || has("[0-9]+\\.[0-9]") || code ~ /<math\.h>/))
