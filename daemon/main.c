@@ -15,7 +15,7 @@
 #include "daemon/schedule_report.h"
 #include "daemon/service.h"
 
-enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
+enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
 
 static const char HELP[] =
     "settlementd - turns a day's viewing logs into statistics and revenue, exactly once\n"
@@ -108,6 +108,13 @@ static int read_options(int argc, char **argv, struct arguments *arguments)
     return -1;
 }
 
+/* A service manager starts no second time after 78: want of memory is no bad configuration. */
+static int refuse_config(enum err err, const struct detail *detail)
+{
+    fprintf(stderr, "settlementd: %s\n", detail->text[0] != '\0' ? detail->text : err_text(err));
+    return err == ERR_MEMORY ? EXIT_NOT_DONE : EXIT_BAD_CONFIG;
+}
+
 static int load_config(const struct arguments *arguments, struct config *ret_config)
 {
     struct detail detail = {0};
@@ -118,8 +125,7 @@ static int load_config(const struct arguments *arguments, struct config *ret_con
         log_init((enum log_level)ret_config->log_level, (int)ret_config->log_format);
         return -1;
     }
-    fprintf(stderr, "settlementd: %s\n", detail.text[0] != '\0' ? detail.text : err_text(err));
-    return EXIT_BAD_CONFIG;
+    return refuse_config(err, &detail);
 }
 
 static int check_config(const struct arguments *arguments)
@@ -131,11 +137,8 @@ static int check_config(const struct arguments *arguments)
     if (code >= 0) return code;
     struct detail detail = {""};
     enum err err = schedule_report(&config, (int64_t)time(NULL), stdout, stderr, &detail);
-    if (err != OK) {
-        fprintf(stderr, "settlementd: %s\n", detail.text);
-        return EXIT_BAD_CONFIG;
-    }
-    utf8_print(stdout, config.path[0] != '\0' ? config.path : "built-in defaults");
+    if (err != OK) return refuse_config(err, &detail);
+    utf8_print(stdout, config.path[0] != \x27\\0\x27 ? config.path : "built-in defaults");
     puts(": no errors");
     return EXIT_DONE;
 }
