@@ -9,7 +9,6 @@
 #include "daemon/state_file.h"
 
 static const char INSTALLATION_SQL[] = "SELECT installation_id FROM installation";
-/* The rows from the oldest remembered one on; when nothing is remembered, the latest. */
 static const char ROWS_SQL[] =
     "SELECT acknowledgement_id, token, kind, COALESCE(job_execution_id, 0), job_name, target_date,"
     " step_name, status,"
@@ -127,15 +126,17 @@ static void take_row(struct comparison *comparison, const struct statement *row)
     if (place >= 0 || statement_i64(row, 8) != 0) remember(&comparison->found, &entry);
 }
 
+/* The oldest remembered row, or that with as many after it as can be remembered: what was too young
+ * to be remembered may have a lower number than what was not. */
 static enum err first_to_read(const struct state *remembered, struct db *db, int64_t *ret_id)
 {
-    for (int i = 0; i < remembered->count; i++) {
-        *ret_id = remembered->entries[i].id;
-        if (!is_acceptance(&remembered->entries[i])) return OK;
-    }
-    enum err err = db_query_i64(db, ret_id, 0, FIRST_SQL, "i", (int64_t)STATE_ENTRIES - 1);
-    if (err == ERR_NOT_FOUND) *ret_id = 0;
-    return err == ERR_NOT_FOUND ? OK : err;
+    int64_t id = 0;
+    enum err err = db_query_i64(db, &id, 0, FIRST_SQL, "i", (int64_t)STATE_ENTRIES - 1);
+    if (err != OK && err != ERR_NOT_FOUND) return err;
+    for (int i = 0; i < remembered->count; i++)
+        if (!is_acceptance(&remembered->entries[i])) id = min_i64(id, remembered->entries[i].id);
+    *ret_id = id;
+    return OK;
 }
 
 static enum err read_rows(struct comparison *comparison, struct db *db, int64_t own_execution_id)

@@ -168,8 +168,12 @@ START_TEST(a_row_with_a_lower_number_that_came_later_counts_as_well)
     ck_assert_int_eq(compare(&stage, 0), OK);
     settle(&stage, 7, OLD_S);
     ck_assert_int_eq(compare(&stage, 0), OK);
+    settle(&stage, 3, OLD_S);
+    ck_assert_int_eq(compare(&stage, 0), OK);
     lose(&stage, 7);
+    lose(&stage, 3);
     ck_assert_int_eq(compare(&stage, 0), ERR_BEHIND);
+    expect_words(&stage, "(execution 3), 2026-07-07 (execution 7) were settled");
 }
 END_TEST
 
