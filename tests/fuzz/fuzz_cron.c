@@ -158,15 +158,22 @@ static bool matches_local(const struct cron *cron, int64_t local_s)
     return cron_next(cron, local_s, local_s + 1, &found_s);
 }
 
+static int64_t day_of(int64_t local_s)
+{
+    return local_s / DAY_S - (local_s % DAY_S < 0 ? 1 : 0);
+}
+
 /* Whether the clock shows a matching time at an instant, or, for a fixed time, shows one for the
- * first time or jumps over it. The offsets of the zones here are whole minutes. */
+ * first time or jumps over it, on a day that it has shown something of. The offsets of the zones
+ * here are whole minutes. */
 static bool is_due(const struct cron *cron, const struct zone *zone, int64_t at_s)
 {
     if (!cron->fixed_time) return matches_local(cron, at_s + zone_at(zone, at_s).offset_s);
-    int64_t from_s = zone_reached(zone, at_s - 1) + 1, until_s = zone_reached(zone, at_s) + 1;
-    for (int64_t local_s = from_s; cron_next(cron, local_s, until_s, &local_s); local_s++) {
-        int64_t first_s;
-        if (zone_first_instant(zone, local_s, &first_s) && first_s == at_s) return true;
+    int64_t before_s = zone_reached(zone, at_s - 1), reached_s = zone_reached(zone, at_s);
+    int64_t local_s = before_s;
+    while (cron_next(cron, local_s + 1, reached_s + 1, &local_s)) {
+        int64_t day = day_of(local_s);
+        if (day == day_of(before_s) || day == day_of(reached_s)) return true;
     }
     return false;
 }

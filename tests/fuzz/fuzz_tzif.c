@@ -59,6 +59,19 @@ static bool offset_in(const struct table *table, int64_t at_s, int32_t *ret_offs
     return true;
 }
 
+/* What the block says to hold is within the file, and all types that it names are there. */
+static void expect_whole(const struct table *table, const uint8_t *end)
+{
+    const uint8_t *header = table->header;
+    uint32_t count = u32(header + 32), types = u32(header + 36);
+    size_t size = (size_t)count * (table->width + 1) + (size_t)types * 6 + u32(header + 40) +
+                  (size_t)u32(header + 28) * (table->width + 4) + u32(header + 24) +
+                  u32(header + 20);
+    ASSERT(table->data <= end && size <= (size_t)(end - table->data));
+    for (uint32_t i = 0; i < count; i++)
+        ASSERT(table->data[(size_t)count * table->width + i] < types);
+}
+
 /* Stretches contain what was asked for, follow one another, and have the offsets of the table. */
 static void try_spans(const struct zone *zone, const struct table *table, int64_t at_s,
                       int64_t end_s)
@@ -124,6 +137,7 @@ void fuzz_tzif(struct input *input)
     }
     CLEANUP(zone_cleanup) struct zone *zone = made;
     const struct table table = table_of(input->at);
+    expect_whole(&table, input->at + input->left);
     try_spans(zone, &table, at_s, END_S);
     try_spans(zone, &table, -END_S / 2, END_S);
     if (u32(table.header + 32) > 0) {
