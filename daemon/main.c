@@ -138,7 +138,7 @@ static int check_config(const struct arguments *arguments)
     struct detail detail = {""};
     enum err err = schedule_report(&config, (int64_t)time(NULL), stdout, stderr, &detail);
     if (err != OK) return refuse_config(err, &detail);
-    utf8_print(stdout, config.path[0] != \x27\\0\x27 ? config.path : "built-in defaults");
+    utf8_print(stdout, config.path[0] != '\0' ? config.path : "built-in defaults");
     puts(": no errors");
     return EXIT_DONE;
 }

@@ -204,6 +204,13 @@ static enum err launch_for(struct work *work, const struct work_context *context
     return start(work, context, &order);
 }
 
+/* Nothing ran when this turn began: another daemon has launched it since. */
+static enum err wait_for_rival(struct work *work)
+{
+    look_again_in(work, SOON_MS);
+    return OK;
+}
+
 /* A RESTART goes on from exactly the execution that it names. */
 static bool is_overtaken(const struct queued_request *request, const struct past_execution *past)
 {
@@ -256,6 +263,7 @@ static enum err look_at_day(struct work *work, const struct work_context *contex
     if (err == OK && is_overtaken(request, &past))
         return queue_end(db, request->id, REQUEST_REFUSED,
                          "another execution of the day was started since");
+    if (err == OK && status_is_running(past.status)) return wait_for_rival(work);
     if (err == OK && past.request_id == request->id)
         return after_execution(work, context, request, &past);
     return launch_for(work, context, request, &past);
@@ -352,6 +360,7 @@ static enum err start_slot(struct work *work, const struct work_context *context
     TRY(work->job->pending(db, until, catchup_max(work, context), &days));
     if (days.count == 0) return finish_slots(context, name, until);
     enum err err = history_latest(db, name, days.first, &past);
+    if (err == OK && status_is_running(past.status)) return wait_for_rival(work);
     if (err == OK && past.status != STATUS_ABANDONED) return wait_for_person(work, context, &past);
     if (err != OK && err != ERR_NOT_FOUND) return err;
     struct conductor_order order = {.job = work->job,
