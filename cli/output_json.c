@@ -7,8 +7,7 @@
 
 json_t *output_json_text(const char *text)
 {
-    json_t *string = json_string(text);
-    if (string != NULL) return string;
+    if (utf8_is_valid(text)) return json_string(text);
     CLEANUP(free_pointer) char *copy = strdup(text);
     if (copy == NULL) return NULL;
     utf8_clean(copy);
@@ -42,12 +41,23 @@ static void print_escaped(FILE *file, const char *text)
     }
 }
 
+/* Not with json_dumps, which gives part of a document when memory is short. */
+static enum err write_document(const json_t *document, char **ret_text)
+{
+    size_t size = 0;
+    FILE *memory = open_memstream(ret_text, &size);
+    if (memory == NULL) return ERR_MEMORY;
+    int failed = json_dumpf(document, memory, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    return fclose(memory) == 0 && failed == 0 ? OK : ERR_MEMORY;
+}
+
 enum err output_print_json(json_t *document, FILE *file)
 {
+    CLEANUP(free_pointer) char *text = NULL;
     if (document == NULL) return ERR_MEMORY;
-    CLEANUP(free_pointer) char *text = json_dumps(document, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    enum err err = write_document(document, &text);
     json_decref(document);
-    if (text == NULL) return ERR_MEMORY;
+    if (err != OK) return err;
     print_escaped(file, text);
     fputc('\n', file);
     return fflush(file) == 0 && ferror(file) == 0 ? OK : ERR_IO;

@@ -52,6 +52,16 @@ size_t utf8_printable(const char *text)
     return length;
 }
 
+bool utf8_is_valid(const char *text)
+{
+    while (*text != '\0') {
+        size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text += length;
+    }
+    return true;
+}
+
 size_t utf8_unprintable(const char *text)
 {
     size_t length = utf8_length(text);

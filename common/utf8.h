@@ -19,6 +19,9 @@ unsigned utf8_decode(const char *text);
  * that turn the direction of what follows, or hide text. */
 size_t utf8_printable(const char *text);
 
+/* Whether all of it is well-formed, control characters among it. */
+bool utf8_is_valid(const char *text);
+
 /* Bytes of what utf8_printable refuses at the start of `text`, which one '?' takes the place of: a
  * character, or a byte of what is none. At least 1. */
 size_t utf8_unprintable(const char *text);

@@ -40,7 +40,7 @@ static const char *const STEPS_SQL[] = {
     " (4, 0, 'two', 3, NOW(), NULL, NULL, 'STARTED', 0, 0, 0, 0, 0, 0, 0, 0, 'EXECUTING', ''),"
     " (5, 0, 'two:partition0', 3, NOW(), NOW(), NULL, 'STARTED', 4, 40, 0, 7, 0, 0, 1, 1, '', ''),"
     " (6, 0, 'two:partition1', 3, NOW(), NOW(), NULL, 'STARTED', 5, 50, 0, 8, 0, 0, 1, 0, '', '')",
-    "INSERT INTO step_plan VALUES (1, 'one', '2026-07-02 02:00:00', 2, 60),"
+    "INSERT INTO step_plan (job_instance_id, step_name, planned_at, partition_count, estimated_items) VALUES (1, 'one', '2026-07-02 02:00:00', 2, 60),"
     " (1, 'two', '2026-07-02 02:00:02', 3, 300)",
     "INSERT INTO step_partition (job_instance_id, step_name, partition_number, lower_key,"
     " upper_key, estimated_items, checkpoint_key, status, epoch, read_count, write_count,"
@@ -205,9 +205,10 @@ START_TEST(an_execution_says_why_it_was_started_and_how_it_ended)
 {
     CLEANUP(harness_cleanup) struct harness *harness = new_harness();
     CLEANUP(job_detail_done) struct job_detail detail = {0}, foreign = {0};
-    harness_execute(harness,
-                    "INSERT INTO node VALUES ('node-3', 'host-3', 4711, '1', 'DAEMON',"
-                    " NOW(6), NOW(6), NOW(6), '')");
+    harness_execute(
+        harness,
+        "INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status) VALUES ('node-3', 'host-3', 4711, '1', 'DAEMON',"
+        " NOW(6), NOW(6), NOW(6), '')");
     harness_execute(harness,
                     "UPDATE job_execution_owner SET started_for = 'RESTART', restarts = 2,"
                     " cause = 'TRANSIENT', restart_at = '2026-07-02 03:00:00'");
@@ -264,13 +265,14 @@ START_TEST(processes_are_listed_daemons_that_are_alive_first)
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     static struct job_node found[CAPACITY];
     int count = 0;
-    harness_execute(harness,
-                    "INSERT INTO node VALUES"
-                    " ('a', 'h', 1, '1', 'RUN', NOW(6), NOW(6), NOW(6) + INTERVAL 1 HOUR, ''),"
-                    " ('b', 'h', 2, '1', 'DAEMON', NOW(6) - INTERVAL 3 HOUR,"
-                    "  NOW(6) - INTERVAL 1 HOUR, NOW(6) - INTERVAL 1 HOUR, ''),"
-                    " ('c', 'h', 3, '2', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6),"
-                    "  NOW(6) + INTERVAL 1 HOUR, 'idle')");
+    harness_execute(
+        harness,
+        "INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status) VALUES"
+        " ('a', 'h', 1, '1', 'RUN', NOW(6), NOW(6), NOW(6) + INTERVAL 1 HOUR, ''),"
+        " ('b', 'h', 2, '1', 'DAEMON', NOW(6) - INTERVAL 3 HOUR,"
+        "  NOW(6) - INTERVAL 1 HOUR, NOW(6) - INTERVAL 1 HOUR, ''),"
+        " ('c', 'h', 3, '2', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6),"
+        "  NOW(6) + INTERVAL 1 HOUR, 'idle')");
     ck_assert_int_eq(job_status_nodes(harness_db(harness), found, CAPACITY, &count), OK);
     ck_assert_int_eq(count, 3);
     ck_assert_str_eq(found[0].node_id, "c");

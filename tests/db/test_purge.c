@@ -54,7 +54,10 @@ static void make(struct harness *harness, const struct made *made)
                 step, id);
         execute(harness, "INSERT INTO BATCH_STEP_EXECUTION_CONTEXT VALUES (%lld, '{}', '')", step);
     }
-    execute(harness, "INSERT IGNORE INTO step_plan VALUES (%lld, 's', NOW(6), 1, 1)", instance);
+    execute(
+        harness,
+        "INSERT IGNORE INTO step_plan (job_instance_id, step_name, planned_at, partition_count, estimated_items) VALUES (%lld, 's', NOW(6), 1, 1)",
+        instance);
     execute(
         harness,
         "INSERT IGNORE INTO step_partition (job_instance_id, step_name, partition_number, lower_key,"
@@ -254,11 +257,12 @@ START_TEST(requests_slots_and_processes_go_by_their_own_age)
         "  'n', NOW(6) - INTERVAL 89 DAY),"
         " ('a', '2026-01-05', '2026-01-01', '2026-01-01', 'DONE', NOW(6) - INTERVAL 91 DAY,"
         "  'n', NOW(6) - INTERVAL 91 DAY)");
-    harness_execute(harness,
-                    "INSERT INTO node VALUES"
-                    " ('old', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 91 DAY, ''),"
-                    " ('owner', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 91 DAY, ''),"
-                    " ('young', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 1 DAY, '')");
+    harness_execute(
+        harness,
+        "INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status) VALUES"
+        " ('old', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 91 DAY, ''),"
+        " ('owner', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 91 DAY, ''),"
+        " ('young', '', 1, '', 'RUN', NOW(6), NOW(6), NOW(6) - INTERVAL 1 DAY, '')");
     const struct made running = {1, 1, "daily-settlement", "STARTED", NULL};
     make(harness, &running);
     harness_execute(harness, "UPDATE job_execution_owner SET node_id = 'owner'");

@@ -160,7 +160,7 @@ START_TEST(only_daemons_with_a_lease_count_as_alive)
     ck_assert_int_eq(daemon.alive, 0);
     harness_execute(
         harness,
-        "INSERT INTO node VALUES"
+        "INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status) VALUES"
         " ('a', 'old', 1, '', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6),"
         "  NOW(6) + INTERVAL 1 HOUR, ''),"
         " ('b', 'new', 2, '', 'DAEMON', NOW(6) - INTERVAL 1 HOUR, NOW(6),"
