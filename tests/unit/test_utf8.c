@@ -101,6 +101,79 @@ START_TEST(words_about_a_failure_are_clean_and_whole)
 }
 END_TEST
 
+/* The bytes of a code point as RFC 3629 writes them, whether or not they stand for a character. */
+static size_t encode(unsigned code, char ret_text[5])
+{
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char firsts[] = {0, 0x00, 0xC0, 0xE0, 0xF0};
+    memset(ret_text, 0, 5);
+    for (size_t at = length - 1; at > 0; at--, code >>= 6)
+        ret_text[at] = (char)(0x80 | (code & 0x3F));
+    ret_text[0] = (char)(firsts[length] | code);
+    return length;
+}
+
+START_TEST(every_character_is_known_and_nothing_else)
+{
+    for (unsigned code = 0; code < 0x120000; code++) {
+        char text[5];
+        size_t length = encode(code, text);
+        bool none = code == 0 || (code >= 0xD800 && code <= 0xDFFF) || code > 0x10FFFF;
+        bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+        if (utf8_length(text) != (none ? 0 : length)) ck_abort_msg("U+%04X", code);
+        if (utf8_is_valid(text) != (code == 0 || !none)) ck_abort_msg("U+%04X", code);
+        if (none || control) ck_assert_uint_eq(utf8_printable(text), 0);
+    }
+}
+END_TEST
+
+struct show_case {
+    const char *text;
+    size_t length, most;
+    const char *shown;
+};
+
+static const struct show_case show_cases[] = {
+    {"", 0, 10, ""},
+    {"plain", 5, 10, "plain"},
+    {"plain", 5, 5, "plain"},
+    {"plain", 5, 4, "plai..."},
+    {"plain", 3, 10, "pla"},
+    {"a\nb", 3, 10, "a\\x0Ab"},
+    {"\x1B[2J", 4, 10, "\\x1B[2J"},
+    {"\x7F", 1, 10, "\\x7F"},
+    {"\xC2\x9B", 2, 10, "\\xC2\\x9B"},
+    {"a\0b", 3, 10, "a\\x00b"},
+    {"\xEC\x9E\xA5", 3, 10, "\xEC\x9E\xA5"},
+    {"\xEC\x9E\xA5", 2, 10, "\\xEC\\x9E"}, /* the piece ends within the character */
+    {"\xEC\x9E\xA5!", 4, 1, "\xEC\x9E\xA5..."},
+    {"\xF0\x9F\x98\x80", 4, 10, "\xF0\x9F\x98\x80"},
+    {"\xF5\x80\x80\x80", 4, 10, "\\xF5\\x80\\x80\\x80"},
+    {"\xC0\x80", 2, 10, "\\xC0\\x80"},
+    {"\xFF\xFF\xFF", 3, 2, "\\xFF\\xFF..."},
+};
+
+START_TEST(what_cannot_be_printed_is_shown_byte_by_byte)
+{
+    const struct show_case *c = &show_cases[_i];
+    char piece[UTF8_SHOWN(10)];
+    ck_assert_ptr_eq(utf8_show(c->text, c->length, c->most, piece), piece);
+    ck_assert_str_eq(piece, c->shown);
+}
+END_TEST
+
+/* The longest there is: four bytes for each, and a character that begins with the last of them. */
+START_TEST(what_is_shown_fits_into_its_room)
+{
+    enum { MOST = 9 };
+    static const char text[] = "\1\1\1\1\1\1\1\1\xF0\x9F\x98\x80\1";
+    char piece[UTF8_SHOWN(MOST)];
+    (void)utf8_show(text, sizeof(text) - 1, MOST, piece);
+    ck_assert_uint_eq(strlen(piece), 8 * 4 + 4 + 3);
+    ck_assert_uint_lt(strlen(piece), sizeof(piece));
+}
+END_TEST
+
 Suite *test_utf8_suite(void)
 {
     Suite *suite = suite_create("utf8");
@@ -110,6 +183,10 @@ Suite *test_utf8_suite(void)
     tcase_add_test(cases, what_was_cleaned_stays_as_it_is);
     tcase_add_test(cases, a_text_is_cut_between_characters);
     tcase_add_test(cases, words_about_a_failure_are_clean_and_whole);
+    tcase_add_test(cases, every_character_is_known_and_nothing_else);
+    tcase_add_loop_test(cases, what_cannot_be_printed_is_shown_byte_by_byte, 0,
+                        COUNT_OF(show_cases));
+    tcase_add_test(cases, what_is_shown_fits_into_its_room);
     suite_add_tcase(suite, cases);
     return suite;
 }
