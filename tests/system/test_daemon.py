@@ -58,10 +58,10 @@ def _():
 @test("without the schema, with an older and with a newer one the daemon ends with 1, says what helps, and was never ready")
 def _():
     older = "DELETE FROM schema_migration ORDER BY version DESC LIMIT 1"
-    newer = "INSERT INTO schema_migration SELECT version + 1, 'next', checksum, applied_at FROM schema_migration" \
-            " ORDER BY version DESC LIMIT 1"
+    newer = "INSERT INTO schema_migration (version, name, checksum, applied_at) SELECT version + 1, 'next', checksum," \
+            " applied_at FROM schema_migration ORDER BY version DESC LIMIT 1"
     for migrate, sql, words in ((False, "DO 0", "settlectl migrate"), (True, older, "settlectl migrate"),
-                                (True, newer, "another version of settlementd")):
+                                (True, newer, "a newer version of settlementd")):
         with Served(migrate=migrate) as database:
             database.execute(sql)
             running = database.daemon(ready=False).expect(1)

@@ -94,6 +94,21 @@ def _():
         restarted.database.verify()
 
 
+@test("what a session can set it sets itself, whatever the server's own values are")
+def _():
+    server = servers.Server()
+    with servers.Served(servers.Address(server)) as database:
+        database.fill(DAY)
+        server.execute(*(f"SET GLOBAL {setting}" for setting in (
+            "tx_read_only = ON", "completion_type = 'RELEASE'", "unique_checks = OFF", "foreign_key_checks = OFF",
+            "check_constraint_checks = OFF", "autocommit = OFF", "time_zone = '+05:00'", "sql_mode = 'ANSI'",
+            "tx_isolation = 'SERIALIZABLE'", "max_statement_time = 0.001", "innodb_lock_wait_timeout = 100000")))
+        running = database.daemon()
+        database.ask_run(DAY, "--wait").expect(0)
+        database.verify()
+        running.stop()
+
+
 @test("a setting that is changed under a daemon makes it wait, and say so; it goes on when the setting is mended")
 def _():
     server = servers.Server()

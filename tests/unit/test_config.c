@@ -217,6 +217,8 @@ static const struct {
     {"timezone = \"\";", "is the text \"\"; write the name of a time zone"},
     {"timezone = \"../zoneinfo/UTC\";", "timezone is the text \"../zoneinfo/UTC\""},
     {"timezone = \"/etc/localtime\";", "timezone is the text \"/etc/localtime\""},
+    {"state_directory = \"state\";",
+     "state_directory is the text \"state\"; write the path of a directory, beginning with /"},
     {"jobs = ( { timezone = \"Mars\"; } );", "jobs.timezone is the text \"Mars\"; write the name"},
     {"jobs = ( { name = \"Daily\"; } );", "is the text \"Daily\"; write a name of small letters"},
     {"jobs = ( { name = \"\"; } );", "jobs.name is the text \"\"; write a name of small letters"},
