@@ -31,14 +31,14 @@ trap 'clean_up; exit 143' INT TERM HUP
 
 # bounded SECONDS COMMAND...: in a process group of its own, which ends as a whole when the time is over.
 bounded() {
-    seconds=$1
+    limit=$1
     shift
-    timeout --kill-after=10 "$seconds" "$@" 3<&- &
+    timeout --kill-after=10 "$limit" "$@" 3<&- &
     child=$!
     outcome=0
     wait "$child" || outcome=$?
     child=
-    if [ "$outcome" -eq 124 ]; then printf 'stopped: not done within %s s\n' "$seconds"; fi
+    if [ "$outcome" -eq 124 ]; then printf 'stopped: not done within %s s\n' "$limit"; fi
     return "$outcome"
 }
 
