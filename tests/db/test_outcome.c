@@ -57,13 +57,18 @@ static void *hold(void *argument)
     return NULL;
 }
 
+static void take_partition(struct db *db)
+{
+    ck_assert_int_eq(db_begin(db), OK);
+    ck_assert_int_eq(db_execute(db, "UPDATE step_partition SET updated_at = NOW(6)"), OK);
+}
+
 static void hold_partition(struct holder *holder, struct tiny *tiny, bool kill)
 {
     *holder = (struct holder){.tiny = tiny, .kill = kill};
     holder->db = harness_connect(tiny->harness);
     holder->observer = harness_connect_owner(tiny->harness);
-    ck_assert_int_eq(db_begin(holder->db), OK);
-    ck_assert_int_eq(db_execute(holder->db, "UPDATE step_partition SET updated_at = NOW(6)"), OK);
+    take_partition(holder->db);
     ck_assert_int_eq(pthread_create(&holder->thread, NULL, hold, holder), 0);
 }
 
@@ -130,6 +135,7 @@ struct plan {
     struct holder *holder;
     bool kill;
     int calls;
+    struct db *keeper; /* instead of the holder: keeps the row until the test lets go of it */
 };
 
 static enum err commit_and_kill(enum tiny_moment moment, struct chunk *chunk, void *context)
@@ -146,7 +152,10 @@ static enum err commit_and_kill(enum tiny_moment moment, struct chunk *chunk, vo
     TRY(db_run(chunk->db, NULL, CHECKPOINT_SQL, "ii", chunk->after_key + 10, chunk->partition_id));
     TRY(db_execute(chunk->db, "COMMIT"));
     rival_kill(plan->rival, db_session_id(chunk->db));
-    hold_partition(plan->holder, plan->tiny, plan->kill);
+    if (plan->keeper == NULL)
+        hold_partition(plan->holder, plan->tiny, plan->kill);
+    else
+        take_partition(plan->keeper);
     return OK;
 }
 
@@ -157,7 +166,7 @@ START_TEST(a_read_back_that_fails_is_tried_again_before_the_chunk_is)
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
     CLEANUP(rival_cleanup) struct rival *rival = rival_new(tiny->harness);
     struct holder holder;
-    struct plan plan = {tiny, rival, &holder, _i == 1, 0};
+    struct plan plan = {tiny, rival, &holder, _i == 1, 0, NULL};
     struct chunk_worker worker;
     tiny->hook = (struct tiny_hook){commit_and_kill, &plan};
     tiny_claim(tiny, 0, &worker);
@@ -180,6 +189,33 @@ START_TEST(a_read_back_that_fails_is_tried_again_before_the_chunk_is)
 }
 END_TEST
 
+/* What was committed is not in memory then: only who reads the row goes on at the right key. */
+START_TEST(an_outcome_that_stays_unknown_is_not_guessed)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    CLEANUP(rival_cleanup) struct rival *rival = rival_new(tiny->harness);
+    CLEANUP(db_cleanup) struct db *keeper = harness_connect(tiny->harness);
+    struct plan plan = {tiny, rival, NULL, false, 0, keeper};
+    struct chunk_worker worker;
+    tiny->hook = (struct tiny_hook){commit_and_kill, &plan};
+    tiny->limits.transaction_limit = 2;
+    tiny_claim(tiny, 0, &worker);
+    ck_assert_int_eq(tiny_run_all(&worker), ERR_LOCK_WAIT);
+    ck_assert(worker.outcome_unknown);
+    ck_assert_int_eq(plan.calls, 2);
+    ck_assert_int_eq(db_rollback(keeper), OK);
+    ck_assert_int_eq(worker.partition->checkpoint, 10);
+    ck_assert_int_eq(tiny_column(tiny, 0, "checkpoint_key"), 20);
+    chunk_worker_done(&worker);
+
+    tiny_restart(tiny);
+    tiny_claim(tiny, 0, &worker);
+    ck_assert_int_eq(tiny_run_all(&worker), OK);
+    chunk_worker_done(&worker);
+    tiny_check_complete(tiny, KEYS);
+}
+END_TEST
+
 Suite *test_outcome_suite(void)
 {
     Suite *suite = suite_create("outcome");
@@ -187,6 +223,7 @@ Suite *test_outcome_suite(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_claim_does_not_wait_for_a_locked_row_and_is_tried_again);
     tcase_add_loop_test(cases, a_read_back_that_fails_is_tried_again_before_the_chunk_is, 0, 2);
+    tcase_add_test(cases, an_outcome_that_stays_unknown_is_not_guessed);
     suite_add_tcase(suite, cases);
     return suite;
 }
