@@ -1,0 +1,118 @@
+"""Processes that freeze for longer than their lease while others take their work over, and that wake up then."""
+
+import signal
+from pathlib import Path
+
+import faults
+import lib
+from kills import DAY_S, finish_day, finish_request
+from scenario import Scenario
+
+# What a process that has lost its work must leave alone; its own lease it may renew.
+OTHERS_SQL = {
+    "executions": "SELECT JOB_EXECUTION_ID, VERSION, STATUS, EXIT_CODE FROM BATCH_JOB_EXECUTION ORDER BY 1",
+    "steps": "SELECT STEP_EXECUTION_ID, VERSION, STATUS, COMMIT_COUNT FROM BATCH_STEP_EXECUTION ORDER BY 1",
+    "partitions": "SELECT partition_id, epoch, status, chunk_count, checkpoint_key FROM step_partition ORDER BY 1",
+    "closed": "SELECT * FROM day_close ORDER BY 1",
+    "settlement": "SELECT * FROM settlement ORDER BY 1, 2",
+    "statistics": "SELECT * FROM content_statistics ORDER BY 1, 2, 3",
+}
+
+
+def is_stopped(process):
+    """Whether it has been stopped by a signal."""
+    try:
+        text = Path(f"/proc/{process.child.pid}/stat").read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return False
+    return text.rpartition(")")[2].split()[0] == "T"
+
+
+def picture(stage):
+    return {name: stage.rows(sql) for name, sql in OTHERS_SQL.items()}
+
+
+def frozen_run(case):
+    """A run stops itself at a database call; another one finishes the day; the first one wakes up."""
+    number = case.random.randrange(1, faults.count_calls(case)["db"] + 1)
+    stage = case.begin("tiny")
+    day = stage.days[0]
+    first = stage.run(day, environment=faults.rule("db", number, case.random.choice(faults.WHEN), "stop"))
+    lib.wait_until(lambda: first.ended() or is_stopped(first), DAY_S, "I6: the process to stop or to end")
+    if first.ended():
+        stage.claim(first)
+        if day not in stage.closed():
+            finish_day(stage, day)
+        case.finish()
+        return
+    had_begun = bool(stage.value("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS IN ('STARTING', 'STARTED')"))
+    second = stage.run(day)
+    whole = case.random.random() < 0.6
+    chunks = stage.chunks() + case.random.randrange(1, 20)
+    lib.wait_until(lambda: second.ended() or (not whole and stage.chunks() >= chunks), DAY_S, "I6: the takeover")
+    case.fault(f"{first.user} stopped at call {number}, woken {'after' if second.ended() else 'before'} the end of "
+               f"{second.user}")
+    before = picture(stage) if second.ended() else None
+    first.signal(signal.SIGCONT)
+    code = stage.claim(first)
+    stage.claim(second)
+    if before is not None:
+        after = picture(stage)
+        changed = [name for name, rows in before.items() if rows != after[name]]
+        case.expect(not changed, "I4", f"{first.user} woke up and changed {', '.join(changed)}")
+        case.expect(code != 0 or not had_begun, "I7", f"{first.user} was taken over and ended with 0:\n{first.output}")
+    if day not in stage.closed():
+        finish_day(stage, day)
+    case.finish()
+
+
+def frozen_daemons(case):
+    """Two to four daemons and perhaps a run; one after the other is stopped beyond its lease while the others work."""
+    stage = case.begin("small", partition_items=20)
+    guards = [stage.guard() for _ in range(case.random.randrange(2, 5))]
+    asked = stage.ask_backfill(stage.days[0], stage.days[-1], "--wait")
+    rival = stage.run(stage.days[0]) if case.random.random() < 0.3 else None     # waits, or takes over, or finds it closed
+    frozen = None
+    for _ in range(case.random.randrange(1, 4)):
+        wait_for_progress(case, stage, asked)
+        if asked.ended():
+            break
+        if frozen is not None and case.random.random() < 0.7:
+            frozen.signal(signal.SIGCONT)
+        frozen = choose(case, stage, [guard for guard in guards if guard is not frozen])
+        frozen.signal(signal.SIGSTOP)
+        case.fault(f"{frozen.user} stopped after {stage.chunks()} chunks")
+        case.lane.sleep(case.random.choice((0.5, 2.2, 2.5, 3.5)))
+    if frozen is not None:
+        case.lane.sleep(case.random.random())
+        frozen.signal(signal.SIGCONT)
+    if rival is not None:
+        rival.wait(DAY_S)
+        stage.claim(rival)
+    finish_request(case, stage, asked)
+
+
+def wait_for_progress(case, stage, asked):
+    chunks = stage.chunks() + case.random.randrange(0, 120)
+    lib.wait_until(lambda: asked.ended() or stage.chunks() >= chunks, DAY_S, f"I6: {chunks} chunks")
+    case.lane.sleep(case.random.random() * 0.005)
+
+
+def choose(case, stage, guards):
+    """Mostly whoever has work just now: the owner of an execution, or of a partition."""
+    rows = stage.rows("""SELECT n.pid FROM BATCH_JOB_EXECUTION e
+        JOIN job_execution_owner o ON o.job_execution_id = e.JOB_EXECUTION_ID JOIN node n ON n.node_id = o.node_id
+        WHERE e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')
+        UNION ALL SELECT n.pid FROM step_partition p JOIN node n ON n.node_id = p.node_id WHERE p.status = 'STARTED'""")
+    busy = [guard for guard in guards if guard.child.pid in {row[0] for row in rows}]
+    return case.random.choice(busy or guards)
+
+
+def takeover(case):
+    """Processes are frozen beyond their lease, others take over, and they wake up to find the epoch gone."""
+    (frozen_daemons if case.number % 3 == 0 else frozen_run)(case)
+
+
+SCENARIOS = [
+    Scenario("takeovers", takeover, "SIGSTOPs", full=500, short=16, weight=3, crowd=8, world="small"),
+]
