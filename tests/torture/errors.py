@@ -115,6 +115,6 @@ def collision(case):
 
 
 SCENARIOS = [
-    Scenario("errors", random_errors, "seeds", full=10000, short=60, weight=4, crowd=2, world="tiny"),
-    Scenario("collisions", collision, "deadlocks and lock waits", full=1000, short=20, weight=2, crowd=2, world="small"),
+    Scenario("errors", random_errors, "seeds", full=10000, short=40, weight=4, crowd=2, world="tiny"),
+    Scenario("collisions", collision, "deadlocks and lock waits", full=1000, short=8, weight=2, crowd=2, world="small"),
 ]

@@ -180,5 +180,5 @@ def signals(case):
 
 
 SCENARIOS = [
-    Scenario("signals", signals, "signals and jumps", counts="cases", full=700, short=14, weight=2, crowd=3, world="small"),
+    Scenario("signals", signals, "signals and jumps", counts="cases", full=700, short=7, weight=2, crowd=3, world="small"),
 ]

@@ -114,5 +114,5 @@ def takeover(case):
 
 
 SCENARIOS = [
-    Scenario("takeovers", takeover, "SIGSTOPs", full=500, short=16, weight=3, crowd=8, world="small"),
+    Scenario("takeovers", takeover, "SIGSTOPs", full=500, short=12, weight=3, crowd=8, world="small"),
 ]

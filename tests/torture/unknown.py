@@ -58,5 +58,5 @@ def unknown_commit(case):
 
 
 SCENARIOS = [
-    Scenario("unknown-commits", unknown_commit, "COMMITs", full=1000, short=40, weight=2, crowd=3, world="tiny"),
+    Scenario("unknown-commits", unknown_commit, "COMMITs", full=1000, short=30, weight=2, crowd=3, world="tiny"),
 ]
