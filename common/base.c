@@ -6,11 +6,13 @@
 
 #include "common/utf8.h"
 
+/* GCOV_EXCL_START: the process aborts, and its counters are lost */
 void assert_failed(const char *condition, const char *file, int line, const char *func)
 {
     fprintf(stderr, "%s:%d: %s: this must hold and does not: %s\n", file, line, func, condition);
     abort();
 }
+/* GCOV_EXCL_STOP */
 
 /* What was cut may end within a character: neither the database nor JSON would take the rest. */
 static void drop_half_character(char *text, size_t size)

@@ -30,6 +30,8 @@ SOCKET = os.environ.get("SETTLEMENTD_TEST_SOCKET", "")
 USER = os.environ.get("SETTLEMENTD_TEST_USER", "root")
 SETTLEMENTD = os.environ.get("SETTLEMENTD_BIN", str(ROOT / "build" / "release" / "settlementd"))
 SETTLECTL = os.environ.get("SETTLECTL_BIN", str(ROOT / "build" / "release" / "settlectl"))
+# What a program gets also where the environment is part of the test.
+INSTRUMENTS = {name: value for name, value in os.environ.items() if name == "GCOV_PREFIX" or name.endswith("SAN_OPTIONS")}
 FACTOR = float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 JOB = "daily-settlement"
 STEPS = ("content-statistics", "ad-statistics", "period-statistics", "settlement", "reconciliation")

@@ -75,7 +75,7 @@ class Filled(Database):
 
 def bare(*arguments, **environment):
     """settlectl without a configuration."""
-    variables = {"PATH": os.environ["PATH"], **environment}
+    variables = {"PATH": os.environ["PATH"], **lib.INSTRUMENTS, **environment}
     return subprocess.run([SETTLECTL, *arguments], capture_output=True, text=True, env=variables, check=False,
                           timeout=60 * lib.FACTOR)
 

@@ -106,7 +106,7 @@ def _():
 @test("who asks is the person behind sudo")
 def _():
     with Played() as database:
-        environment = {"PATH": os.environ["PATH"], "USER": "root", "SUDO_USER": "alice"}
+        environment = {"PATH": os.environ["PATH"], **lib.INSTRUMENTS, "USER": "root", "SUDO_USER": "alice"}
         with subprocess.Popen([SETTLECTL, "--config", database.configuration, "pause", JOB], env=environment,
                               stdout=subprocess.DEVNULL) as process:
             database.answer("COMPLETED")

@@ -183,6 +183,18 @@ def usage():
         assert not database.rows("SELECT * FROM BATCH_JOB_INSTANCE")
 
 
+@suite.test("help and version need neither configuration nor database; a configuration alone can be checked")
+def help_and_version():
+    with lib.Database(migrate=False) as database:
+        helped = database.start(lib.SETTLEMENTD, "--help").expect(0)
+        assert all(word in helped.stdout for word in ("settlementd run JOB", "--check-config", "--date")), helped.stdout
+        version = database.start(lib.SETTLEMENTD, "--version").expect(0).stdout
+        assert re.fullmatch(r"settlementd \d+\.\d+\.\d+\n", version), version
+        tail = ("--check-config", "--config", database.configuration)
+        said(database.start(lib.SETTLEMENTD, *tail).expect(0), "no errors")
+        said(database.start(lib.SETTLEMENTD, "run", *tail).expect(2), "--check-config takes no command")
+
+
 @suite.test("a bad configuration ends with 78 and names file and line")
 def bad_configuration():
     wrong = ('tymezone = "Asia/Seoul";', 'workers: { threads = "two"; };', "workers: { chunk_size = 0; };",
