@@ -158,7 +158,7 @@ release debug asan tsan cov: ## Programs and tests of that variant
 fuzz: ## The fuzz targets with libFuzzer around them, build/fuzz/fuzzer; script/fuzz builds and runs it
 	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/fuzzer
 
-check: ## Run all tests (script/test; script/test unit|db|system|tidy for some)
+check: ## Run all tests (script/test; script/test unit|db|system|coverage|... for some)
 	$(Q)script/test
 
 tidy: ## Check the include law, lengths, banned calls and the format

@@ -288,6 +288,20 @@ def _():
         database.verify()
 
 
+@test("a job that the configuration does not name is not run by the clock; one that this version lacks is left alone, loudly")
+def _():
+    with Scheduled() as database:
+        path = Path(database.configuration)
+        path.write_text(path.read_text(encoding="utf-8").replace(f'name = "{JOB}"', 'name = "nightly"'), encoding="utf-8")
+        running = database.begin()
+        running.wait_event("job-unknown", level="warn", job="nightly")
+        database.clock.set("2021-06-05 00:10:00")
+        database.let_turn()
+        assert not database.slots() and not database.runs()
+        assert database.rows("SELECT enabled FROM job_schedule WHERE job_name = %s", JOB) == [(0,)]
+        assert not database.value("SELECT COUNT(*) FROM job_schedule WHERE job_name = 'nightly'")
+
+
 @test("the built-in purge removes old job metadata when it is due, and neither money nor the last success")
 def _():
     with Scheduled(housekeeping="true", purge_cron="30 0 * * *") as database:
