@@ -14,25 +14,17 @@ import os
 import random
 import re
 import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-for folder in ("asan", "debug"):
-    programs = {f"{name.upper()}_BIN": str(ROOT / "build" / folder / name) for name in ("settlementd", "settlectl")}
-    if "SETTLEMENTD_BIN" not in os.environ and all(os.access(path, os.X_OK) for path in programs.values()):
-        os.environ.update(programs)
-os.environ.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/leaks.txt:print_suppressions=0")
-
-import lib  # noqa: E402  (it reads the environment)
-import oracle  # noqa: E402
+import seams  # before lib: it chooses the programs
+import lib
+import oracle
 
 suite = lib.Suite()
 
 EVERY = int(os.environ.get("FAULT_EVERY", "120"))
 SEED = int(os.environ.get("SEED", str(random.randrange(10**6))))
 FIRST = lib.day_of("2021-12-20")
-RELEASE = [ROOT / "build" / "release" / name for name in ("settlementd", "settlectl")]
+RELEASE = [seams.ROOT / "build" / "release" / name for name in ("settlementd", "settlectl")]
 SMALL = {"threads": 1, "chunk_size": 3, "partition_items": 12, "backoff_ms": 1, "backoff_max_ms": 4}
 
 # A process that an injected fault ended by itself, not by SIGKILL: an assertion, a sanitizer, a crash.
@@ -186,12 +178,5 @@ def memory():
     sweep_days(faults, "malloc", codes=(0, 1), later="+")
 
 
-def has_seam():
-    return os.access(lib.SETTLEMENTD, os.X_OK) and b"SETTLEMENTD_TEST_FAULTS" in Path(lib.SETTLEMENTD).read_bytes()
-
-
 if __name__ == "__main__":
-    if not has_seam():
-        print(f"skipped: {lib.SETTLEMENTD} has no fault seam; make asan builds one that has")
-        sys.exit(0)
-    suite.main()
+    seams.main(suite)

@@ -7,20 +7,11 @@ import datetime
 import os
 import re
 import signal
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-for folder in ("asan", "debug"):
-    programs = {f"{name.upper()}_BIN": str(ROOT / "build" / folder / name) for name in ("settlementd", "settlectl")}
-    if "SETTLEMENTD_BIN" not in os.environ and all(os.access(path, os.X_OK) for path in programs.values()):
-        os.environ.update(programs)
-os.environ.setdefault("LSAN_OPTIONS", f"suppressions={ROOT}/tests/leaks.txt:print_suppressions=0")
-
-import lib  # noqa: E402  (it reads the environment)
-from daemon import Served  # noqa: E402
-from lib import JOB, wait_until  # noqa: E402
-from test_daemon import says  # noqa: E402
+import seams  # before lib: it chooses the programs
+import lib
+from daemon import Served
+from lib import JOB, wait_until
 
 suite = lib.Suite()
 test = suite.test
@@ -317,12 +308,5 @@ def _():
         assert database.dump() == before
 
 
-def has_seams():
-    return os.access(lib.SETTLEMENTD, os.X_OK) and b"SETTLEMENTD_TEST_CLOCK" in Path(lib.SETTLEMENTD).read_bytes()
-
-
 if __name__ == "__main__":
-    if not has_seams():
-        print(f"skipped: {lib.SETTLEMENTD} has no clock to shift; make asan builds one that has")
-        sys.exit(0)
-    suite.main()
+    seams.main(suite)
