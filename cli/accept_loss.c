@@ -44,7 +44,7 @@ static enum err accept_loss(struct cli *cli, int argc, char **argv, struct detai
     struct cli_arguments arguments = {.options = options, .option_count = COUNT_OF(options)};
     char person[PERSON], kept[REASON_BYTES + 1];
     TRY(cli_parse(&arguments, argc, argv, detail));
-    if (reason[0] == '\0' || !text_format(kept, sizeof(kept), "%s", reason))
+    if (reason == NULL || reason[0] == '\0' || !text_format(kept, sizeof(kept), "%s", reason))
         return detail_set(detail, ERR_USAGE, "--reason takes 1 to %d bytes", REASON_BYTES);
 
     CLEANUP(db_cleanup) struct db *db = NULL;

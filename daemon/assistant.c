@@ -130,6 +130,7 @@ static enum err assist(struct assistant *assistant)
     struct runner *runner = &assistant->runner;
     bool goes_on = !assistant->order.gives_back_only;
     TRY(runner_connect(runner, &assistant->detail));
+    TRY(guard_examine(runner->guard, runner->db, &assistant->detail));
     TRY(spread_give_back(runner->db, runner->node_id));
     while (goes_on && control_stopping(&runner->control) == STOP_NONE) {
         TRY(look(assistant, &goes_on));

@@ -42,6 +42,7 @@ enum err helping_turn(struct helping *helping, const struct job *job,
         .config = context->config,
         .db = context->db_options,
         .node_id = context->node_id,
+        .guard = context->guard,
         .signal_cause = CAUSE_SHUTDOWN,
     };
     return assistant_start(&order, &options, &helping->assistant);

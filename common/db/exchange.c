@@ -146,7 +146,7 @@ enum err exchange_execute(struct db *db, MYSQL_STMT *statement, MYSQL_BIND *colu
     int failed = mysql_stmt_execute(statement);
     unwatch(&exchange);
     if (failed == 0 && columns != NULL) {
-        failed = mysql_stmt_bind_result(statement, columns);
+        failed = mysql_stmt_bind_result(statement, columns) != 0;
         if (failed == 0) failed = mysql_stmt_store_result(statement);
     }
     return failed != 0 ? note(db, statement) : fail(db, fault_at(&exchange.call, FAULT_AFTER));

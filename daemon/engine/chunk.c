@@ -85,10 +85,11 @@ static enum err check_skips(struct chunk_worker *worker, struct chunk *chunk)
     if (chunk->skipped == 0) return OK;
     TRY(db_query_i64(worker->db, &one, 0, HOLD_PLAN_SQL, "is", instance, worker->step->name));
     TRY(db_query_i64(worker->db, &before, 0, SKIPPED_SQL, "is", instance, worker->step->name));
-    if (before + chunk->skipped <= limit) return OK;
+    int64_t skipped = before + chunk->skipped;
+    if (skipped <= limit) return OK;
     return detail_set(&chunk->detail, ERR_SKIP_LIMIT,
                       "%s: %lld items were skipped, the limit (skip_limit) is %lld; %s",
-                      worker->step->name, (long long)(before + chunk->skipped), (long long)limit,
+                      worker->step->name, (long long)skipped, (long long)limit,
                       worker->step->skip_hint == NULL ? "" : worker->step->skip_hint);
 }
 

@@ -49,7 +49,8 @@ ROWS = (
     " ROLLBACK_COUNT, EXIT_CODE, EXIT_MESSAGE) VALUES (1, 0, 'settlement', 2, NOW(6), NOW(6), 'STARTED',"
     " 0, 0, 0, 0, 0, 0, 0, 0, 'EXECUTING', ''), (2, 0, 'settlement:partition0', 2, NOW(6), NOW(6), 'STARTED',"
     " 3, 3000, 0, 1234, 0, 0, 1, 2, 'EXECUTING', '')",
-    "INSERT INTO step_plan VALUES (2, 'settlement', NOW(6), 2, 8000)",
+    "INSERT INTO step_plan (job_instance_id, step_name, planned_at, partition_count, estimated_items)"
+    " VALUES (2, 'settlement', NOW(6), 2, 8000)",
     "INSERT INTO step_partition (job_instance_id, step_name, partition_number, lower_key, upper_key, estimated_items,"
     " checkpoint_key, status, epoch, read_count, write_count, updated_at) VALUES"
     " (2, 'settlement', 0, -9223372036854775808, 500, 6000, 250, 'STARTED', 2, 3000, 1234, NOW(6)),"
@@ -230,7 +231,8 @@ def _():
 
 
 def add_daemon(database, host, alive=True, status="idle"):
-    database.execute("INSERT INTO node VALUES (UUID(), %s, 4711, '9.9', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6), NOW(6)"
+    database.execute("INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status)"
+                     " VALUES (UUID(), %s, 4711, '9.9', 'DAEMON', NOW(6) - INTERVAL 2 HOUR, NOW(6), NOW(6)"
                      " + INTERVAL %s HOUR, %s)", host, 1 if alive else -1, status)
 
 

@@ -248,7 +248,8 @@ def act_while_waiting(make_row, what, act):
         database.finish(rest)
 
 
-PLAN_ROW = "INSERT INTO step_plan VALUES (%s, 'settlement', NOW(6), 1, 1)"
+PLAN_ROW = ("INSERT INTO step_plan (job_instance_id, step_name, planned_at, partition_count, estimated_items)"
+            " VALUES (%s, 'settlement', NOW(6), 1, 1)")
 CLOSE_ROW = f"INSERT INTO day_close VALUES ('{DAY}', 'CLOSED', NOW(6), NOW(6), 0, 0, %s, 0)"
 
 

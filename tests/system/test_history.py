@@ -92,7 +92,8 @@ def _():
         database.execute("SET SESSION sql_mode = 'ONLY_FULL_GROUP_BY', time_zone = '+09:00'")
         assert [database.value(f"SELECT COUNT(*) FROM {view}") for view in (
             "job_instance_status", "job_running", "job_failure")] == [1, 0, 0]
-        database.execute("INSERT INTO node VALUES ('n', 'h', 1, '', 'DAEMON', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
+        database.execute("INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status)"
+                         " VALUES ('n', 'h', 1, '', 'DAEMON', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6),"
                          " UTC_TIMESTAMP(6) + INTERVAL 1 HOUR, '')")
         database.execute("UPDATE job_execution_owner SET node_id = 'n'")
         database.execute("UPDATE BATCH_JOB_EXECUTION SET STATUS = 'STARTED', END_TIME = NULL")

@@ -24,7 +24,8 @@ class Played(Database):
     """A database in which the test plays the daemon."""
 
     def daemon(self, alive=True):
-        self.execute("INSERT INTO node VALUES (%s, 'host-1', 4711, '1', 'DAEMON', NOW(6), NOW(6), NOW(6) + INTERVAL %s SECOND,"
+        self.execute("INSERT INTO node (node_id, host, pid, version, role, started_at, heartbeat_at, lease_until, status)"
+                     " VALUES (%s, 'host-1', 4711, '1', 'DAEMON', NOW(6), NOW(6), NOW(6) + INTERVAL %s SECOND,"
                      " '')", NODE, 3600 if alive else -1)
         return self
 
@@ -63,7 +64,8 @@ class Played(Database):
                      " START_TIME, STATUS, READ_COUNT) VALUES (%s, 0, %s, %s, NOW(6), NOW(6), %s, %s)"
                      " ON DUPLICATE KEY UPDATE STATUS = VALUES(STATUS), READ_COUNT = VALUES(READ_COUNT)",
                      number, name, execution, status, 0 if status == "STARTED" else done)
-        self.execute("INSERT IGNORE INTO step_plan VALUES (%s, %s, NOW(6), 1, %s)", execution, name, planned)
+        self.execute("INSERT IGNORE INTO step_plan (job_instance_id, step_name, planned_at, partition_count, estimated_items)"
+                     " VALUES (%s, %s, NOW(6), 1, %s)", execution, name, planned)
         self.execute("INSERT INTO step_partition (job_instance_id, step_name, partition_number, lower_key, upper_key,"
                      " estimated_items, status, read_count, updated_at) VALUES (%s, %s, 0, 0, 100, %s, 'STARTED', %s, NOW(6))"
                      " ON DUPLICATE KEY UPDATE read_count = VALUES(read_count)", execution, name, planned, done)
