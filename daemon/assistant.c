@@ -17,8 +17,10 @@ struct assistant {
     struct run run;
     void *shared; /* the job's, for run's execution */
     struct spread spread;
-    enum err err; /* complete when `ended` */
+    enum err err; /* this, `holds` and `detail` are complete when `ended` */
     struct detail detail;
+    bool declines; /* that execution: it was given something else than this process */
+    bool holds;    /* it may still hold something when it has ended */
     _Atomic int64_t execution_id;
     _Atomic bool ended;
 };
@@ -35,6 +37,25 @@ static void forget_execution(struct assistant *assistant)
     if (assistant->shared != NULL) assistant->order.job->release(assistant->shared);
     assistant->shared = NULL;
     atomic_store(&assistant->execution_id, 0);
+}
+
+/* Rates that were changed after the execution had begun would give one day two prices. */
+static enum err compare_inputs(struct assistant *assistant)
+{
+    static const char helps[] = "helps with an execution of another process";
+    static const char declines[] =
+        "does not help: the rates have changed since the execution has begun";
+    const struct job *job = assistant->order.job;
+    char inputs[JOB_INPUTS] = "";
+    if (job->inputs != NULL) TRY(job->inputs(assistant->shared, inputs));
+    assistant->declines = strcmp(inputs, assistant->open.terms.inputs) != 0;
+    if (!assistant->declines)
+        atomic_store(&assistant->execution_id, assistant->open.job_execution_id);
+    log_event(assistant->declines ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+              assistant->declines ? "assistance-declined" : "assists",
+              assistant->declines ? declines : helps, "job", job->name, "date",
+              assistant->open.date, "execution", LOG_INT(assistant->open.job_execution_id), NULL);
+    return OK;
 }
 
 static enum err turn_to(struct assistant *assistant, const struct open_step *open)
@@ -54,11 +75,7 @@ static enum err turn_to(struct assistant *assistant, const struct open_step *ope
     TRY(assistant->order.job->prepare(runner->db, open->date, &assistant->shared,
                                       &assistant->detail));
     assistant->run.shared = assistant->shared;
-    atomic_store(&assistant->execution_id, open->job_execution_id);
-    log_event(LOG_LEVEL_INFO, "assists", "helps with an execution of another process", "job",
-              assistant->order.job->name, "date", open->date, "execution",
-              LOG_INT(open->job_execution_id), NULL);
-    return OK;
+    return compare_inputs(assistant);
 }
 
 static enum err watch(void *context)
@@ -81,6 +98,7 @@ static enum err work_on(struct assistant *assistant, const struct step *step)
     CLEANUP(partition_list_free) struct partition_list partitions = {0};
     struct runner *runner = &assistant->runner;
     struct run_limits limits = runner_limits(runner);
+    limits.skip_limit = assistant->open.terms.skip_limit; /* the execution's, not this process's */
     TRY(partition_load(runner->db, assistant->run.job_instance_id, step->name, &partitions));
     control_forget_steps(&runner->control);
     control_begin_step(&runner->control, step->name, step->unit, partitions.estimated_items,
@@ -107,6 +125,7 @@ static enum err help_with(struct assistant *assistant, const struct open_step *o
     const struct step *step = find_step(assistant->order.job, open->step_name);
     if (step == NULL) return OK;
     TRY(turn_to(assistant, open));
+    if (assistant->declines) return OK;
     enum err err = work_on(assistant, step);
     /* Taken over, or ended: what comes next is another execution's. */
     return err == ERR_FENCED ? OK : err;
@@ -116,7 +135,7 @@ static enum err help_with(struct assistant *assistant, const struct open_step *o
 static enum err look(struct assistant *assistant, bool *ret_goes_on)
 {
     struct runner *runner = &assistant->runner;
-    int64_t execution = atomic_load(&assistant->execution_id);
+    int64_t execution = assistant->open.job_execution_id;
     struct open_step open;
     enum err err = spread_find(runner->db, assistant->order.job->name, runner->node_id, &open);
     *ret_goes_on = err == OK;
@@ -125,18 +144,41 @@ static enum err look(struct assistant *assistant, bool *ret_goes_on)
     return execution == 0 ? OK : spread_goes_on(runner->db, execution, ret_goes_on);
 }
 
-static enum err assist(struct assistant *assistant)
+/* No worker is at anything now. What could not be given back stays this process's until it is: its
+ * lease says that it is alive. */
+static enum err give_back(struct assistant *assistant)
 {
     struct runner *runner = &assistant->runner;
-    bool goes_on = !assistant->order.gives_back_only;
-    TRY(runner_connect(runner, &assistant->detail));
-    TRY(guard_examine(runner->guard, runner->db, &assistant->detail));
-    TRY(spread_give_back(runner->db, runner->node_id));
+    const char *job = assistant->order.job->name;
+    enum err err = spread_give_back(runner->db, job, runner->node_id);
+    if (err_class(err) == CLASS_CONNECTION && db_reconnect(runner->db) == OK)
+        err = spread_give_back(runner->db, job, runner->node_id);
+    assistant->holds = err != OK;
+    return err;
+}
+
+static enum err help(struct assistant *assistant)
+{
+    struct runner *runner = &assistant->runner;
+    bool goes_on = true;
     while (goes_on && control_stopping(&runner->control) == STOP_NONE) {
         TRY(look(assistant, &goes_on));
         retry_wait(LOOK_MS, &runner->control.stop);
     }
     return OK;
+}
+
+static enum err assist(struct assistant *assistant)
+{
+    struct runner *runner = &assistant->runner;
+    assistant->holds = true; /* an earlier one may have left something */
+    TRY(runner_connect(runner, &assistant->detail));
+    TRY(guard_examine(runner->guard, runner->db, &assistant->detail));
+    TRY(give_back(assistant));
+    if (assistant->order.gives_back_only) return OK;
+    enum err err = help(assistant);
+    enum err back = give_back(assistant);
+    return back != OK && (err == OK || err == ERR_STOPPED) ? back : err;
 }
 
 static void *assistant_main(void *argument)
@@ -170,12 +212,10 @@ enum err assistant_start(const struct assistant_order *order, const struct runne
     return OK;
 }
 
-bool assistant_ended(const struct assistant *assistant, enum err *ret_err,
-                     struct detail *ret_detail)
+bool assistant_ended(const struct assistant *assistant, struct assistant_outcome *ret_outcome)
 {
     if (!atomic_load(&assistant->ended)) return false;
-    *ret_err = assistant->err;
-    *ret_detail = assistant->detail;
+    *ret_outcome = (struct assistant_outcome){assistant->err, assistant->holds, assistant->detail};
     return true;
 }
 

@@ -20,10 +20,14 @@ struct assistant_order {
 enum err assistant_start(const struct assistant_order *order, const struct runner_options *options,
                          struct assistant **ret_assistant) MUST_CHECK;
 
-/* True when it has ended; then, and not before, it may be freed. *ret_err is OK when it holds
- * nothing any more. */
-bool assistant_ended(const struct assistant *assistant, enum err *ret_err,
-                     struct detail *ret_detail);
+struct assistant_outcome {
+    enum err err;
+    bool holds; /* it may still hold something: another one has to give it back */
+    struct detail detail;
+};
+
+/* True when it has ended; then, and not before, it may be freed. */
+bool assistant_ended(const struct assistant *assistant, struct assistant_outcome *ret_outcome);
 void assistant_free(struct assistant *assistant);
 
 /* The execution that it helps with; 0: none yet. */

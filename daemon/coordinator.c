@@ -66,6 +66,12 @@ static void wake(void *context)
     mailbox_nudge(coordinator->mailbox);
 }
 
+static bool takes_work(const struct coordinator *coordinator)
+{
+    return coordinator->report.state == MAILBOX_READY && coordinator->away[0] == '\0' &&
+           !coordinator->halted && !coordinator->pulse.drained;
+}
+
 static void tell(struct coordinator *coordinator)
 {
     struct mailbox_report *report = &coordinator->report;
@@ -76,7 +82,8 @@ static void tell(struct coordinator *coordinator)
                                        coordinator->pulse.drained,
                                        coordinator->halted};
     status_line_write(&status, report->status, sizeof(report->status));
-    if (coordinator->node != NULL) node_set_status(coordinator->node, report->status);
+    if (coordinator->node != NULL)
+        node_set_status(coordinator->node, report->status, takes_work(coordinator));
     mailbox_tell(coordinator->mailbox, report);
 }
 

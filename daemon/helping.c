@@ -4,19 +4,20 @@
 #include "common/log.h"
 #include "daemon/work.h"
 
-enum { PAUSE_US = 1000000 };
+/* After an end, before it helps again: for what may come soon, and after a failure. */
+enum { PAUSE_US = 500000, FAILURE_PAUSE_US = 3000000 };
 
 static bool take_end_in(struct helping *helping, const struct job *job)
 {
-    enum err err;
-    struct detail detail;
-    if (!assistant_ended(helping->assistant, &err, &detail)) return false;
-    helping->unfinished = err != OK;
-    if (err != OK) {
-        helping->not_before_us = clock_monotonic_us(&clock_system) + PAUSE_US;
-        log_event(LOG_LEVEL_WARN, "assistance-ended", detail.text, "job", job->name, "error",
-                  err_name(err), NULL);
-    }
+    struct assistant_outcome outcome;
+    if (!assistant_ended(helping->assistant, &outcome)) return false;
+    bool failed = outcome.err != OK;
+    helping->unfinished = outcome.holds;
+    helping->not_before_us = clock_monotonic_us(&clock_system) +
+                             (failed && !outcome.holds ? FAILURE_PAUSE_US : PAUSE_US);
+    if (failed)
+        log_event(LOG_LEVEL_WARN, "assistance-ended", outcome.detail.text, "job", job->name,
+                  "error", err_name(outcome.err), NULL);
     assistant_free(helping->assistant);
     helping->assistant = NULL;
     return true;
@@ -50,12 +51,11 @@ enum err helping_turn(struct helping *helping, const struct job *job,
 
 void helping_drain(struct helping *helping, enum stop stop, bool *ret_running)
 {
-    enum err err;
-    struct detail detail;
+    struct assistant_outcome outcome;
     *ret_running = false;
     if (helping->assistant == NULL) return;
     assistant_stop(helping->assistant, stop);
-    *ret_running = !assistant_ended(helping->assistant, &err, &detail);
+    *ret_running = !assistant_ended(helping->assistant, &outcome);
     if (*ret_running) return;
     assistant_free(helping->assistant);
     helping->assistant = NULL;

@@ -19,6 +19,8 @@ static const char PULSE_SQL[] =
     " EXISTS (SELECT 1 FROM step_plan l"
     "  JOIN job_execution_owner o ON o.job_execution_id = l.open_execution_id"
     "  JOIN node n ON n.node_id = o.node_id AND n.version = ?"
+    "  JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = l.open_execution_id"
+    "   AND e.STATUS = 'STARTED'"
     "  WHERE l.open_execution_id IS NOT NULL AND o.node_id <> ?),"
     " EXISTS (SELECT 1 FROM node WHERE node_id = ? AND drain_requested_at IS NOT NULL)";
 

@@ -10,7 +10,8 @@ static const char TAKE_SQL[] =
     " SET p.epoch = p.epoch + 1, p.node_id = ?, p.status = 'STARTED', p.updated_at = NOW(6),"
     " s.STATUS = 'STARTED', s.START_TIME = COALESCE(s.START_TIME, NOW(6)),"
     " s.LAST_UPDATED = NOW(6), s.VERSION = s.VERSION + 1"
-    " WHERE p.partition_id = ? AND p.epoch = ? AND p.status = 'PENDING'";
+    " WHERE p.partition_id = ? AND p.epoch = ? AND p.status = 'PENDING'"
+    " AND s.JOB_EXECUTION_ID = ?";
 static const char RELEASE_SQL[] =
     "UPDATE step_partition p"
     " JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.step_execution_id"
@@ -62,16 +63,18 @@ static enum err read_position(struct db *db, const char *node_id, struct partiti
     return OK;
 }
 
-enum err claim_take(struct db *db, struct partition *partition, const char *node_id, bool again)
+enum err claim_take(struct db *db, struct partition *partition, const struct claimant *claimant,
+                    bool again)
 {
+    const char *node_id = claimant->node_id;
     struct partition taken = *partition;
     const struct claim_trace trace = {partition->epoch + 1, "STARTED", node_id};
     int64_t matched = 0;
     bool is_taken = false;
     if (again) TRY(shows(db, partition->id, &trace, &is_taken));
     if (!is_taken) {
-        enum err err =
-            db_run(db, &matched, TAKE_SQL, "sii", node_id, partition->id, partition->epoch);
+        enum err err = db_run(db, &matched, TAKE_SQL, "siii", node_id, partition->id,
+                              partition->epoch, claimant->job_execution_id);
         if (err == ERR_LOCK_WAIT) return ERR_FENCED;
         TRY(err);
         if (matched != BOTH_ROWS) return ERR_FENCED;

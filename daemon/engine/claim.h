@@ -7,13 +7,20 @@
 #include "daemon/engine/partition.h"
 #include "daemon/engine/state.h"
 
+/* Who takes it, and for which execution: a process that was frozen meanwhile must not take up the
+ * partitions of the next. */
+struct claimant {
+    const char *node_id;
+    int64_t job_execution_id;
+};
+
 /* Each of the two that follow may be called once more after its reply was lost and the connection
  * made anew: `again` makes it look whether the first call had been carried out. */
 
 /* Takes a partition that is PENDING under the epoch that we know. On success partition->epoch is
  * the new one, and checkpoint and chunk_count are what the row says. ERR_FENCED when somebody else
  * was quicker. */
-enum err claim_take(struct db *db, struct partition *partition, const char *node_id,
+enum err claim_take(struct db *db, struct partition *partition, const struct claimant *claimant,
                     bool again) MUST_CHECK;
 
 /* Rollbacks that happened since the last commit and could not be stored then. */

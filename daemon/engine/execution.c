@@ -90,7 +90,10 @@ static enum err set_execution(struct db *db, void *context)
     int64_t execution = conductor->run.job_execution_id;
     bool ended = false;
     if (conductor->again) TRY(repository_execution_ended(db, execution, &conductor->end, &ended));
-    return ended ? OK : repository_set_execution(db, execution, &conductor->end);
+    if (ended) return OK;
+    bool given_up = !status_is_running(conductor->end.to) && conductor->end.to != STATUS_COMPLETED;
+    if (given_up) TRY(spread_give_up(db, &conductor->run));
+    return repository_set_execution(db, execution, &conductor->end);
 }
 
 static enum err begin_step(struct db *db, void *context)
@@ -124,7 +127,10 @@ static enum err end_step(struct db *db, void *context)
         if (status == conductor->end.to) return OK;
     }
     TRY(spread_close(db, &conductor->run, name));
-    if (conductor->end.to != STATUS_COMPLETED) TRY(spread_withdraw(db, &conductor->run, name));
+    if (conductor->end.to == STATUS_COMPLETED)
+        TRY(spread_insist_done(db, &conductor->run, name));
+    else
+        TRY(spread_withdraw(db, &conductor->run, name));
     return repository_end_step(db, &conductor->run, name, conductor->step_execution_id,
                                &conductor->end);
 }
@@ -208,7 +214,10 @@ static enum err watch(void *context)
 
 static enum err open_to_others(struct conductor *conductor)
 {
-    return spread_open(conductor->engine->db, &conductor->run, conductor->step->name);
+    struct spread_terms terms = {.skip_limit = conductor->engine->limits.skip_limit};
+    if (conductor->job->inputs != NULL)
+        TRY(conductor->job->inputs(conductor->shared, terms.inputs));
+    return spread_open(conductor->engine->db, &conductor->run, conductor->step->name, &terms);
 }
 
 static enum err work_through(struct conductor *conductor)

@@ -6,7 +6,7 @@
 
 #include "common/db/statement.h"
 
-enum { JOB_DATE = 11, STEP_LIMIT = 16 };
+enum { JOB_DATE = 11, STEP_LIMIT = 16, JOB_INPUTS = 65 };
 
 /* An execution as the steps see it: who is running, for which date, since when. Read-only while
  * workers run. */
@@ -105,6 +105,8 @@ struct job {
     /* Loads what all steps share; `release` frees it. */
     enum err (*prepare)(struct db *db, const char *date, void **ret_shared, struct detail *detail);
     void (*release)(void *shared);
+    /* A digest of what it loaded, as text: two processes with the same one compute the same. */
+    enum err (*inputs)(const void *shared, char ret_digest[JOB_INPUTS]);
     /* In the transaction that sets the execution COMPLETED. */
     enum err (*complete)(struct db *db, const struct run *run, struct detail *detail);
 };

@@ -17,8 +17,8 @@ static const char REGISTER_SQL[] =
     " VALUES (?, ?, ?, ?, ?, NOW(6), NOW(6), NOW(6) + INTERVAL ? SECOND)";
 /* The row is made again when somebody has swept it away while this process could not be heard. */
 static const char RENEW_SQL[] =
-    "UPDATE node SET heartbeat_at = NOW(6), lease_until = NOW(6) + INTERVAL ? SECOND, status = ?"
-    " WHERE node_id = ?";
+    "UPDATE node SET heartbeat_at = NOW(6), lease_until = NOW(6) + INTERVAL ? SECOND, status = ?,"
+    " takes_work = ? WHERE node_id = ?";
 static const char LOCK_SQL[] = "SELECT GET_LOCK(CONCAT('settlementd.', ?), 0)";
 static const char LEAVE_SQL[] = "DELETE FROM node WHERE node_id = ?";
 static const char SWEEP_SQL[] = "DELETE FROM node WHERE lease_until < NOW(6) - INTERVAL 1 DAY";
@@ -28,8 +28,8 @@ static const char LOOK_SQL[] =
     "SELECT lease_until > NOW(6), TIMESTAMPDIFF(SECOND, NOW(6), lease_until), pid, host,"
     " IS_USED_LOCK(CONCAT('settlementd.', node_id)) IS NOT NULL OR"
     " (SELECT CAST(VARIABLE_VALUE AS UNSIGNED) FROM information_schema.GLOBAL_STATUS"
-    "  WHERE VARIABLE_NAME = 'UPTIME') <= TIMESTAMPDIFF(SECOND, heartbeat_at, lease_until)"
-    " FROM node WHERE node_id = ?";
+    "  WHERE VARIABLE_NAME = 'UPTIME') <= TIMESTAMPDIFF(SECOND, heartbeat_at, lease_until),"
+    " takes_work FROM node WHERE node_id = ?";
 
 enum { SLICE_MS = 200, STATUS_GAP_MS = 1000 };
 
@@ -45,7 +45,8 @@ struct node {
     pthread_cond_t wake;
     bool quit;
     char status[512];
-    bool has_news; /* status has changed since the last beat */
+    bool takes_work;
+    bool has_news; /* status or takes_work has changed since the last beat */
 };
 
 static enum err make_id(char ret_id[NODE_ID])
@@ -84,9 +85,10 @@ static enum err renew(struct node *node)
     char status[sizeof(node->status)];
     pthread_mutex_lock(&node->lock);
     memcpy(status, node->status, sizeof(status));
+    bool takes_work = node->takes_work;
     pthread_mutex_unlock(&node->lock);
-    TRY(db_run(node->db, &matched, RENEW_SQL, "iss", (int64_t)node->options.ttl_s, status,
-               node->id));
+    TRY(db_run(node->db, &matched, RENEW_SQL, "isis", (int64_t)node->options.ttl_s, status,
+               (int64_t)takes_work, node->id));
     return matched == 1 ? OK : enroll(node);
 }
 
@@ -166,6 +168,7 @@ enum err node_new(const struct node_options *options, struct node **ret_node, st
     struct node *node = calloc(1, sizeof(*node));
     if (node == NULL) return ERR_MEMORY;
     node->options = *options;
+    node->takes_work = true;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -212,10 +215,12 @@ const char *node_id(const struct node *node)
     return node->id;
 }
 
-void node_set_status(struct node *node, const char *text)
+void node_set_status(struct node *node, const char *text, bool takes_work)
 {
     pthread_mutex_lock(&node->lock);
-    node->has_news = node->has_news || strcmp(node->status, text) != 0;
+    node->has_news =
+        node->has_news || strcmp(node->status, text) != 0 || node->takes_work != takes_work;
+    node->takes_work = takes_work;
     (void)text_format(node->status, sizeof(node->status), "%s", text);
     pthread_mutex_unlock(&node->lock);
 }
@@ -232,6 +237,7 @@ enum err node_look(struct db *db, const char *node_id, struct node_state *ret_st
         state.pid = (int)statement_i64(query, 2);
         (void)text_format(state.host, sizeof(state.host), "%s", statement_text(query, 3));
         state.lock_held = statement_i64(query, 4) != 0;
+        state.takes_work = statement_i64(query, 5) != 0;
     }
     *ret_state = state;
     return OK;

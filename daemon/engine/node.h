@@ -28,14 +28,16 @@ void node_free(struct node *node);
 
 const char *node_id(const struct node *node);
 
-/* What the row says about the process, from a second later at most; cut to fit. Any thread. */
-void node_set_status(struct node *node, const char *text);
+/* What the row says about the process, from a second later at most; cut to fit. `takes_work`:
+ * others may count on it. Any thread. */
+void node_set_status(struct node *node, const char *text, bool takes_work);
 
 /* What a node looks like from outside. */
 struct node_state {
     bool known; /* there is a row */
     bool lease_valid;
     bool lock_held;
+    bool takes_work;
     int64_t lease_left_s;
     int pid;
     char host[256];

@@ -7,7 +7,8 @@
 #include "common/log.h"
 
 static const char OPEN_SQL[] =
-    "UPDATE step_plan SET open_execution_id = ? WHERE job_instance_id = ? AND step_name = ?"
+    "UPDATE step_plan SET open_execution_id = ?, open_skip_limit = ?, open_inputs = ?"
+    " WHERE job_instance_id = ? AND step_name = ?"
     " AND EXISTS (SELECT 1 FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?"
     " AND STATUS = 'STARTED')";
 static const char CLOSE_SQL[] =
@@ -17,6 +18,15 @@ static const char WITHDRAW_SQL[] =
     "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'STOPPED',"
     " updated_at = NOW(6) WHERE job_instance_id = ? AND step_name = ?"
     " AND status IN ('PENDING', 'STARTED')";
+static const char CLOSE_ALL_SQL[] =
+    "UPDATE step_plan SET open_execution_id = NULL"
+    " WHERE job_instance_id = ? AND open_execution_id IS NOT NULL";
+static const char WITHDRAW_ALL_SQL[] =
+    "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'STOPPED',"
+    " updated_at = NOW(6) WHERE job_instance_id = ? AND status IN ('PENDING', 'STARTED')";
+static const char UNFINISHED_SQL[] =
+    "SELECT COUNT(*) FROM step_partition WHERE job_instance_id = ? AND step_name = ?"
+    " AND status <> 'COMPLETED'";
 static const char SURVEY_SQL[] =
     "SELECT p.partition_id, p.epoch, p.status, COALESCE(p.node_id, ''), p.read_count,"
     " p.status = 'COMPLETED' OR (e.STATUS IN ('STARTED', 'STOPPING') AND"
@@ -36,12 +46,13 @@ static const char HELD_SQL[] =
     "SELECT p.partition_id, p.epoch FROM step_plan l JOIN step_partition p"
     " ON p.job_instance_id = l.job_instance_id AND p.step_name = l.step_name"
     " JOIN job_execution_owner o ON o.job_execution_id = l.open_execution_id"
+    " JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = l.job_instance_id AND i.JOB_NAME = ?"
     " WHERE l.open_execution_id IS NOT NULL AND o.node_id <> ? AND p.status = 'STARTED'"
     " AND p.node_id = ? LIMIT 1";
 static const char FIND_SQL[] =
     "SELECT l.step_name, q.PARAMETER_VALUE, l.job_instance_id, l.open_execution_id,"
     " (SELECT CAST(MIN(f.CREATE_TIME) AS CHAR) FROM BATCH_JOB_EXECUTION f"
-    "  WHERE f.JOB_INSTANCE_ID = l.job_instance_id)"
+    "  WHERE f.JOB_INSTANCE_ID = l.job_instance_id), l.open_skip_limit, l.open_inputs"
     " FROM step_plan l"
     " JOIN BATCH_JOB_EXECUTION e ON e.JOB_EXECUTION_ID = l.open_execution_id"
     " JOIN BATCH_JOB_INSTANCE i ON i.JOB_INSTANCE_ID = l.job_instance_id"
@@ -55,15 +66,16 @@ static const char GOES_ON_SQL[] =
     "SELECT STATUS = 'STARTED' FROM BATCH_JOB_EXECUTION WHERE JOB_EXECUTION_ID = ?";
 static const char DAEMONS_SQL[] =
     "SELECT COUNT(*) FROM node WHERE role = 'DAEMON' AND lease_until > NOW(6)"
-    " AND drain_requested_at IS NULL";
+    " AND takes_work AND drain_requested_at IS NULL";
 
 /* Longer than a process needs to notice that its session was ended, and to take its lock again. */
 enum { SUSPICION_US = 1500000, HELD_LIMIT = 1000 };
 
-enum err spread_open(struct db *db, const struct run *run, const char *step_name)
+enum err spread_open(struct db *db, const struct run *run, const char *step_name,
+                     const struct spread_terms *terms)
 {
-    return db_run(db, NULL, OPEN_SQL, "iisi", run->job_execution_id, run->job_instance_id,
-                  step_name, run->job_execution_id);
+    return db_run(db, NULL, OPEN_SQL, "iisisi", run->job_execution_id, terms->skip_limit,
+                  terms->inputs, run->job_instance_id, step_name, run->job_execution_id);
 }
 
 enum err spread_close(struct db *db, const struct run *run, const char *step_name)
@@ -74,6 +86,19 @@ enum err spread_close(struct db *db, const struct run *run, const char *step_nam
 enum err spread_withdraw(struct db *db, const struct run *run, const char *step_name)
 {
     return db_run(db, NULL, WITHDRAW_SQL, "is", run->job_instance_id, step_name);
+}
+
+enum err spread_give_up(struct db *db, const struct run *run)
+{
+    TRY(db_run(db, NULL, CLOSE_ALL_SQL, "i", run->job_instance_id));
+    return db_run(db, NULL, WITHDRAW_ALL_SQL, "i", run->job_instance_id);
+}
+
+enum err spread_insist_done(struct db *db, const struct run *run, const char *step_name)
+{
+    int64_t unfinished = 0;
+    TRY(db_query_i64(db, &unfinished, 0, UNFINISHED_SQL, "is", run->job_instance_id, step_name));
+    return unfinished == 0 ? OK : ERR_FENCED;
 }
 
 /* ---- looking ---- */
@@ -155,7 +180,9 @@ static enum err is_gone(struct db *db, struct spread *spread, const char *node_i
 {
     struct node_state state;
     TRY(node_look(db, node_id, &state));
-    bool suspect = is_suspect_for_long(spread, node_id, state.known && state.lock_held);
+    /* One that takes no work gives back what it has within moments, if it can. */
+    bool sound = state.known && state.lock_held && state.takes_work;
+    bool suspect = is_suspect_for_long(spread, node_id, sound);
     *ret_gone = !state.known || !state.lease_valid || suspect;
     return OK;
 }
@@ -219,7 +246,9 @@ enum err spread_find(struct db *db, const char *job_name, const char *node_id,
     bool fits =
         text_format(step.step_name, sizeof(step.step_name), "%s", statement_text(query, 0)) &&
         text_format(step.date, sizeof(step.date), "%s", statement_text(query, 1)) &&
-        text_format(step.began_at, sizeof(step.began_at), "%s", statement_text(query, 4));
+        text_format(step.began_at, sizeof(step.began_at), "%s", statement_text(query, 4)) &&
+        text_format(step.terms.inputs, JOB_INPUTS, "%s", statement_text(query, 6));
+    step.terms.skip_limit = statement_i64(query, 5);
     if (!fits) return ERR_INVALID;
     *ret_step = step;
     return OK;
@@ -234,11 +263,12 @@ enum err spread_goes_on(struct db *db, int64_t job_execution_id, bool *ret_goes_
     return OK;
 }
 
-static enum err find_held(struct db *db, const char *node_id, struct partition_news *ret_held)
+static enum err find_held(struct db *db, const char *job_name, const char *node_id,
+                          struct partition_news *ret_held)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
     bool row = false;
-    TRY(db_query(db, &query, HELD_SQL, "ss", node_id, node_id));
+    TRY(db_query(db, &query, HELD_SQL, "sss", job_name, node_id, node_id));
     TRY(statement_fetch(query, &row));
     if (!row) return ERR_NOT_FOUND;
     ret_held->id = statement_i64(query, 0);
@@ -246,11 +276,11 @@ static enum err find_held(struct db *db, const char *node_id, struct partition_n
     return OK;
 }
 
-enum err spread_give_back(struct db *db, const char *node_id)
+enum err spread_give_back(struct db *db, const char *job_name, const char *node_id)
 {
     struct partition_news held = {0};
     for (int i = 0; i < HELD_LIMIT; i++) {
-        enum err err = find_held(db, node_id, &held);
+        enum err err = find_held(db, job_name, node_id, &held);
         if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
         TRY(db_run(db, NULL, TAKE_AWAY_SQL, "ii", held.id, held.epoch));
     }

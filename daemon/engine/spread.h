@@ -11,14 +11,26 @@
 #include "daemon/engine/node.h"
 #include "daemon/engine/partition.h"
 
+/* What whoever helps has to have in common with the process that runs the execution. */
+struct spread_terms {
+    int64_t skip_limit;
+    char inputs[JOB_INPUTS]; /* see job.h */
+};
+
 /* Opens the step to other processes, or closes it. Opening a step whose execution has ended since
  * does nothing. Closing comes before the locks on its partitions. */
-enum err spread_open(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
+enum err spread_open(struct db *db, const struct run *run, const char *step_name,
+                     const struct spread_terms *terms) MUST_CHECK;
 enum err spread_close(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
 
 /* In the transaction that ends a step which is not COMPLETED: raises the epoch of all that is
  * unfinished, wherever it is; nobody commits another chunk of it. */
 enum err spread_withdraw(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
+/* The same for all steps, in the transaction that ends an execution which is not COMPLETED: the end
+ * of its step may not have been recorded. */
+enum err spread_give_up(struct db *db, const struct run *run) MUST_CHECK;
+/* In the transaction that ends a step as COMPLETED: ERR_FENCED unless all its partitions are. */
+enum err spread_insist_done(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
 
 /* One process's view of a step. */
 struct spread {
@@ -60,6 +72,7 @@ const struct partition_news *spread_news_find(const struct spread_news *news, in
 struct open_step {
     char step_name[81], date[JOB_DATE], began_at[32];
     int64_t job_instance_id, job_execution_id;
+    struct spread_terms terms;
 };
 
 /* A step of the job that another process than `node_id`, of the same version, runs and has opened;
@@ -68,9 +81,9 @@ enum err spread_find(struct db *db, const char *job_name, const char *node_id,
                      struct open_step *ret_step) MUST_CHECK;
 /* True while the execution is STARTED. */
 enum err spread_goes_on(struct db *db, int64_t job_execution_id, bool *ret_goes_on) MUST_CHECK;
-/* Gives back what this process still holds of others' executions, when no worker is at it: what it
- * took and could not give back, since the connection was lost. */
-enum err spread_give_back(struct db *db, const char *node_id) MUST_CHECK;
+/* Gives back what this process still holds of others' executions of the job, when no worker is at
+ * it: what it took and could not give back, since the connection was lost or a row was locked. */
+enum err spread_give_back(struct db *db, const char *job_name, const char *node_id) MUST_CHECK;
 
 /* Daemons that are alive and take work on. */
 enum err spread_daemons(struct db *db, int *ret_count) MUST_CHECK;

@@ -93,14 +93,14 @@ static enum err reconnect(struct chunk_worker *chunks)
 }
 
 /* Gives the partition back after `err`: to be taken again when another try may help, else for good.
- * Who helps gives back to the others what it cannot go on with itself. */
+ * Who helps gives it back to the others, whatever the reason: what fails here need not fail there,
+ * and it is for the process that runs the execution to give up. */
 static enum err give_back(struct chunk_worker *chunks, enum err err, bool helps, bool *ret_again)
 {
     struct partition *partition = chunks->partition;
     bool again = may_be_repeated(err) && partition->requeued < chunks->limits->restart_limit;
-    bool to_others = helps && (may_be_repeated(err) || err == ERR_STOPPED);
     const struct claim_end end = {
-        .status = again || to_others   ? "PENDING"
+        .status = again || helps       ? "PENDING"
                   : err == ERR_STOPPED ? "STOPPED"
                                        : "FAILED",
         .message = err == ERR_STOPPED ? "" : chunks->detail.text,
@@ -115,14 +115,15 @@ static enum err give_back(struct chunk_worker *chunks, enum err err, bool helps,
 
 static enum err take(struct chunk_worker *chunks, const char *node_id)
 {
+    const struct claimant claimant = {node_id, chunks->run->job_execution_id};
     const struct run_limits *limits = chunks->limits;
     struct partition *partition = chunks->partition;
-    enum err err = claim_take(chunks->db, partition, node_id, false);
+    enum err err = claim_take(chunks->db, partition, &claimant, false);
     for (int i = 1; may_be_repeated(err) && i < limits->transaction_limit; i++) {
         if (err_class(err) == CLASS_CONNECTION) TRY(reconnect(chunks));
         retry_wait(retry_pause_ms(i, limits->backoff_ms, limits->backoff_max_ms, retry_random()),
                    &chunks->control->stop);
-        err = claim_take(chunks->db, partition, node_id, true);
+        err = claim_take(chunks->db, partition, &claimant, true);
     }
     if (err == ERR_FENCED) return ERR_BUSY; /* somebody was quicker */
     if (err != OK)

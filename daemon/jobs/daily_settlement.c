@@ -1,5 +1,6 @@
 #include "daemon/jobs/daily_settlement.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -202,6 +203,30 @@ static enum err prepare(struct db *db, const char *date, void **ret_shared, stru
     return OK;
 }
 
+static bool add_rates(EVP_MD_CTX *digest, const struct tier_table *table)
+{
+    size_t size = (size_t)table->count * sizeof(table->tiers[0]);
+    return EVP_DigestUpdate(digest, &table->count, sizeof(table->count)) == 1 &&
+           EVP_DigestUpdate(digest, table->tiers, size) == 1;
+}
+
+/* Of the rates: all that two processes could have read differently. */
+static enum err inputs(const void *shared, char ret_digest[JOB_INPUTS])
+{
+    const struct daily_facts *facts = shared;
+    unsigned char hash[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    bool made = digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+                add_rates(digest, &facts->content_rates) && add_rates(digest, &facts->ad_rates) &&
+                EVP_DigestFinal_ex(digest, hash, &size) == 1;
+    EVP_MD_CTX_free(digest);
+    if (!made) return ERR_MEMORY;
+    for (unsigned i = 0; i < size && 2 * i + 2 < JOB_INPUTS; i++)
+        (void)text_format(ret_digest + (size_t)2 * i, 3, "%02x", hash[i]);
+    return OK;
+}
+
 static enum err complete(struct db *db, const struct run *run, struct detail *detail)
 {
     CLEANUP(statement_cleanup) struct statement *totals = NULL;
@@ -223,5 +248,6 @@ const struct job daily_settlement_job = {
     .facts = facts_of,
     .prepare = prepare,
     .release = free,
+    .inputs = inputs,
     .complete = complete,
 };

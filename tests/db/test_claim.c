@@ -28,7 +28,9 @@ START_TEST(taking_raises_the_epoch_and_says_whose_it_is)
     int64_t before = partition->epoch;
     ck_assert_int_eq(before, tiny_column(tiny, 0, "epoch"));
     ck_assert_int_eq(step_rows(tiny, "STATUS = 'STARTING' AND START_TIME IS NULL"), 1);
-    ck_assert_int_eq(claim_take(tiny->db, partition, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(tiny->db, partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
     ck_assert_int_eq(partition->epoch, before + 1);
     ck_assert_int_eq(tiny_column(tiny, 0, "epoch"), before + 1);
     ck_assert_int_eq(tiny_column(tiny, 0, "status = 'STARTED' AND node_id = '" TINY_NODE "'"), 1);
@@ -37,7 +39,20 @@ START_TEST(taking_raises_the_epoch_and_says_whose_it_is)
 }
 END_TEST
 
+START_TEST(nobody_takes_it_for_another_execution)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    struct partition *partition = &tiny->partitions.items[0];
+    const struct claimant late = {TINY_NODE, tiny->run.job_execution_id + 1};
+    const struct claimant now = {TINY_NODE, tiny->run.job_execution_id};
+    ck_assert_int_eq(claim_take(tiny->db, partition, &late, false), ERR_FENCED);
+    ck_assert_int_eq(tiny_column(tiny, 0, "status = 'PENDING'"), 1);
+    ck_assert_int_eq(claim_take(tiny->db, partition, &now, false), OK);
+}
+END_TEST
+
 struct racer {
+    struct tiny *tiny;
     struct db *db;
     struct partition partition;
     pthread_t thread;
@@ -47,7 +62,9 @@ struct racer {
 static void *race(void *argument)
 {
     struct racer *racer = argument;
-    racer->err = claim_take(racer->db, &racer->partition, TINY_NODE, false);
+    racer->err =
+        claim_take(racer->db, &racer->partition,
+                   &(struct claimant){TINY_NODE, racer->tiny->run.job_execution_id}, false);
     return NULL;
 }
 
@@ -57,6 +74,7 @@ START_TEST(of_many_one_gets_it)
     struct racer racers[RACERS];
     int winners = 0;
     for (int i = 0; i < RACERS; i++) {
+        racers[i].tiny = tiny;
         racers[i].db = harness_connect(tiny->harness);
         racers[i].partition = tiny->partitions.items[0];
     }
@@ -85,7 +103,9 @@ START_TEST(only_what_is_pending_can_be_taken)
     ck_assert(text_format(sql, sizeof(sql), "UPDATE step_partition SET status = '%s'",
                           not_to_be_had[_i]));
     harness_execute(tiny->harness, sql);
-    ck_assert_int_eq(claim_take(tiny->db, partition, TINY_NODE, false), ERR_FENCED);
+    ck_assert_int_eq(claim_take(tiny->db, partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     ERR_FENCED);
     ck_assert_int_eq(partition->epoch, before);
     ck_assert_int_eq(tiny_column(tiny, 0, "epoch"), before);
 }
@@ -117,7 +137,9 @@ START_TEST(what_is_given_back_says_why_and_counts_its_setbacks)
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 4);
     struct partition *partition = &tiny->partitions.items[0];
     char condition[200];
-    ck_assert_int_eq(claim_take(tiny->db, partition, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(tiny->db, partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
     ck_assert_int_eq(give_back(tiny->db, partition, wanted->status, "because"), OK);
     ck_assert(text_format(condition, sizeof(condition), "status = '%s' AND node_id IS NULL",
                           wanted->status));
@@ -132,7 +154,8 @@ START_TEST(what_is_given_back_says_why_and_counts_its_setbacks)
     ck_assert_int_eq(step_rows(tiny, condition), 1);
     /* Given back is given back. */
     ck_assert_int_eq(give_back(tiny->db, partition, wanted->status, ""), ERR_FENCED);
-    ck_assert_int_eq(claim_take(tiny->db, partition, OTHER_NODE, false),
+    ck_assert_int_eq(claim_take(tiny->db, partition,
+                                &(struct claimant){OTHER_NODE, tiny->run.job_execution_id}, false),
                      wanted->ended ? ERR_FENCED : OK);
 }
 END_TEST
@@ -142,17 +165,23 @@ START_TEST(the_old_owner_can_change_nothing)
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 4);
     struct db *db = tiny->db;
     struct partition *mine = &tiny->partitions.items[0];
-    ck_assert_int_eq(claim_take(db, mine, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(db, mine, &(struct claimant){TINY_NODE, tiny->run.job_execution_id},
+                                false),
+                     OK);
     struct partition theirs = *mine;
     harness_execute(tiny->harness,
                     "UPDATE step_partition SET epoch = epoch + 1, status ="
                     " 'PENDING', node_id = NULL");
     theirs.epoch++;
-    ck_assert_int_eq(claim_take(db, &theirs, OTHER_NODE, false), OK);
+    ck_assert_int_eq(claim_take(db, &theirs,
+                                &(struct claimant){OTHER_NODE, tiny->run.job_execution_id}, false),
+                     OK);
 
     int64_t chunks = 4711;
     ck_assert_int_eq(give_back(db, mine, "FAILED", "late"), ERR_FENCED);
-    ck_assert_int_eq(claim_take(db, mine, TINY_NODE, false), ERR_FENCED);
+    ck_assert_int_eq(claim_take(db, mine, &(struct claimant){TINY_NODE, tiny->run.job_execution_id},
+                                false),
+                     ERR_FENCED);
     ck_assert_int_eq(claim_read_back(db, mine, &chunks), ERR_FENCED);
     ck_assert_int_eq(chunks, 4711);
     ck_assert_int_eq(tiny_column(tiny, 0, "status = 'STARTED' AND rollback_count = 0"), 1);
@@ -169,11 +198,17 @@ START_TEST(what_was_made_ready_anew_is_not_taken_under_the_old_epoch)
     struct partition before = tiny->partitions.items[0];
     struct partition ahead = before;
     ahead.epoch++;
-    ck_assert_int_eq(claim_take(tiny->db, &ahead, TINY_NODE, false), ERR_FENCED);
+    ck_assert_int_eq(claim_take(tiny->db, &ahead,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     ERR_FENCED);
     harness_execute(tiny->harness, "UPDATE step_partition SET epoch = epoch + 1");
-    ck_assert_int_eq(claim_take(tiny->db, &before, TINY_NODE, false), ERR_FENCED);
+    ck_assert_int_eq(claim_take(tiny->db, &before,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     ERR_FENCED);
     ck_assert_int_eq(tiny_column(tiny, 0, "status = 'PENDING'"), 1);
-    ck_assert_int_eq(claim_take(tiny->db, &ahead, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(tiny->db, &ahead,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
 }
 END_TEST
 
@@ -185,9 +220,15 @@ START_TEST(a_call_whose_reply_was_lost_is_not_carried_out_twice)
     struct partition partition = tiny->partitions.items[0];
     struct partition unaware = partition;
     const struct claim_end end = {"PENDING", "", {.rollbacks = 1}};
-    ck_assert_int_eq(claim_take(db, &partition, TINY_NODE, false), OK);
-    ck_assert_int_eq(claim_take(db, &unaware, OTHER_NODE, true), ERR_FENCED); /* not theirs */
-    ck_assert_int_eq(claim_take(db, &unaware, TINY_NODE, true), OK);
+    ck_assert_int_eq(claim_take(db, &partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
+    ck_assert_int_eq(claim_take(db, &unaware,
+                                &(struct claimant){OTHER_NODE, tiny->run.job_execution_id}, true),
+                     ERR_FENCED); /* not theirs */
+    ck_assert_int_eq(claim_take(db, &unaware,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, true),
+                     OK);
     ck_assert_int_eq(unaware.epoch, partition.epoch);
     ck_assert_int_eq(tiny_column(tiny, 0, "epoch"), partition.epoch);
 
@@ -195,7 +236,9 @@ START_TEST(a_call_whose_reply_was_lost_is_not_carried_out_twice)
     ck_assert_int_eq(claim_release(db, &partition, &end, true), OK);
     ck_assert_int_eq(tiny_column(tiny, 0, "rollback_count"), 1);
     /* And where the first one was not carried out, it is now. */
-    ck_assert_int_eq(claim_take(db, &partition, TINY_NODE, true), OK);
+    ck_assert_int_eq(claim_take(db, &partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, true),
+                     OK);
     ck_assert_int_eq(claim_release(db, &partition, &end, true), OK);
     ck_assert_int_eq(tiny_column(tiny, 0, "rollback_count"), 2);
     ck_assert_int_eq(tiny_column(tiny, 0, "status = 'PENDING' AND node_id IS NULL"), 1);
@@ -208,7 +251,9 @@ START_TEST(a_partition_that_is_gone_is_not_ours)
     struct partition partition = tiny->partitions.items[0];
     int64_t chunks = 0;
     partition.id += 1000000;
-    ck_assert_int_eq(claim_take(tiny->db, &partition, TINY_NODE, false), ERR_FENCED);
+    ck_assert_int_eq(claim_take(tiny->db, &partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     ERR_FENCED);
     ck_assert_int_eq(claim_read_back(tiny->db, &partition, &chunks), ERR_FENCED);
 }
 END_TEST
@@ -236,7 +281,9 @@ START_TEST(reading_back_waits_for_a_commit_that_is_under_way)
     CLEANUP(db_cleanup) struct db *db = harness_connect(tiny->harness);
     struct reader reader = {.db = db, .partition = &tiny->partitions.items[0]};
     pthread_t thread;
-    ck_assert_int_eq(claim_take(tiny->db, reader.partition, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(tiny->db, reader.partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
     rival_execute(rival, "START TRANSACTION");
     rival_execute(rival, "UPDATE step_partition SET chunk_count = chunk_count + 1");
     ck_assert_int_eq(pthread_create(&thread, NULL, read_back, &reader), 0);
@@ -255,6 +302,7 @@ Suite *test_claim_suite(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, taking_raises_the_epoch_and_says_whose_it_is);
     tcase_add_test(cases, of_many_one_gets_it);
+    tcase_add_test(cases, nobody_takes_it_for_another_execution);
     tcase_add_loop_test(cases, only_what_is_pending_can_be_taken, 0, (int)COUNT_OF(not_to_be_had));
     tcase_add_loop_test(cases, what_is_given_back_says_why_and_counts_its_setbacks, 0,
                         (int)COUNT_OF(release_cases));

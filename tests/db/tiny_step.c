@@ -237,7 +237,9 @@ void tiny_claim(struct tiny *tiny, int index, struct chunk_worker *ret_worker)
         .step = &tiny_step,
         .partition = &tiny->partitions.items[index],
     };
-    ck_assert_int_eq(claim_take(tiny->db, ret_worker->partition, TINY_NODE, false), OK);
+    ck_assert_int_eq(claim_take(tiny->db, ret_worker->partition,
+                                &(struct claimant){TINY_NODE, tiny->run.job_execution_id}, false),
+                     OK);
     ck_assert_int_eq(chunk_worker_init(ret_worker), OK);
 }
 

@@ -223,6 +223,44 @@ def _():
         assert database.value("SELECT COUNT(*) FROM parked_content") <= 7
 
 
+@test("a helper with a skip limit of its own goes by that of the day")
+def _():
+    with Several() as database:
+        database.fill(DAY, **SLOW)
+        database.execute("DELETE FROM content_post WHERE content_post_id % 3 <> 0")
+        database.slow_down("settlement")
+        database.daemon()
+        asked = database.ask_run(DAY, "--wait")
+        wait_until(lambda: database.working("settlement"), 30, "somebody who is at settlements")
+        database.configure(skip_limit=0)
+        database.daemon()
+        wait_until(lambda: len(database.working("settlement")) >= 2, 30, "two processes at work on settlements")
+        database.hurry_up()
+        asked.expect(0)
+        assert [row[0] for row in database.runs()] == ["COMPLETED"]
+
+
+@test("rates that are changed while a day is settled keep others from helping: it keeps one price")
+def _():
+    with Several() as database:
+        database.fill(DAY, **SLOW)
+        database.slow_down("settlement")
+        database.daemon()
+        asked = database.ask_run(DAY, "--wait")
+        wait_until(lambda: database.working("settlement"), 30, "somebody who is at settlements")
+        rates = database.rows("SELECT settlement_type, applied_from, min_views, price_micros FROM settlement_rate")
+        database.execute("UPDATE settlement_rate SET price_micros = price_micros * 2")
+        late = database.daemon()
+        late.wait_event("assistance-declined", execution="1")
+        for kind, first, bound, price in rates:
+            database.execute("UPDATE settlement_rate SET price_micros = %s WHERE settlement_type = %s"
+                             " AND applied_from = %s AND min_views = %s", price, kind, first, bound)
+        database.hurry_up()
+        asked.expect(0)
+        assert len(database.working("settlement")) == 1
+        database.verify()
+
+
 # --- nodes and drain ---
 
 @test("settlectl nodes lists the processes, what they have and since when; --json for programs")
