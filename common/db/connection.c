@@ -122,7 +122,7 @@ static enum err set_timeouts(struct db *db)
     return OK;
 }
 
-static void disconnect(struct db *db)
+void db_disconnect(struct db *db)
 {
     atomic_store(&db->socket, -1);
     if (db->mysql != NULL) exchange_close(db);
@@ -177,7 +177,7 @@ static enum err pass_gate(struct db *db)
     if (detail.text[0] != '\0')
         db_refuse(db, detail.text);
     else
-        disconnect(db);
+        db_disconnect(db);
     return err;
 }
 
@@ -190,7 +190,7 @@ static enum err connect_now(struct db *db)
 
     enum err err = exchange_connect(db);
     if (err != OK) {
-        disconnect(db);
+        db_disconnect(db);
         return err == ERR_LOST ? ERR_UNREACHABLE : err;
     }
     db->generation++;
@@ -248,7 +248,7 @@ enum err db_open(const struct db_options *options, struct db **ret_db, struct de
 void db_free(struct db *db)
 {
     if (db == NULL) return;
-    disconnect(db);
+    db_disconnect(db);
     explicit_bzero(db->options.password, sizeof(db->options.password));
     free(db);
 }
@@ -264,7 +264,7 @@ enum err db_reconnect(struct db *db)
     /* When this fails half way, the next call still ends the session that had work, not the one
      * that was made in between. */
     if (db->left_mark[0] == '\0') memcpy(db->left_mark, db->mark, sizeof(db->left_mark));
-    disconnect(db);
+    db_disconnect(db);
     TRY(connect_now(db));
     TRY(end_marked_session(db, db->left_mark));
     db->left_mark[0] = '\0';
@@ -278,7 +278,7 @@ bool db_is_renewed(const struct db *db)
 
 void db_refuse(struct db *db, const char *words)
 {
-    disconnect(db);
+    db_disconnect(db);
     db->error_number = 0;
     db->refused = true;
     (void)text_format(db->message, sizeof(db->message), "%s", words);

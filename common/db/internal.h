@@ -33,6 +33,9 @@ enum err db_note_connection(struct db *db);
 /* What a number of the server's or the library's means for us. */
 enum err db_error_translate(unsigned number);
 
+/* Closes the connection; the server rolls back what it has open. The last message stays. */
+void db_disconnect(struct db *db);
+
 /* Around every statement sent: counts it, and its time when it is bookkeeping. */
 int64_t db_usage_begin(struct db *db);
 void db_usage_end(struct db *db, int64_t began_us);

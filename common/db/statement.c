@@ -223,7 +223,8 @@ static enum err send(struct statement *statement, int64_t rows)
 
 static enum err make_ready(struct statement *statement)
 {
-    if (statement->handle == NULL || statement->generation != statement->db->generation)
+    const struct db *db = statement->db;
+    if (statement->handle == NULL || db->mysql == NULL || statement->generation != db->generation)
         return prepare_now(statement);
     if (statement->column_count > 0) (void)mysql_stmt_free_result(statement->handle);
     return OK;

@@ -1,19 +1,11 @@
 #include "common/db/transaction.h"
 
+#include <errmsg.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "common/db/internal.h"
-
-enum err db_begin(struct db *db)
-{
-    ASSERT(!db->in_transaction);
-    TRY(db_execute(db, "START TRANSACTION"));
-    db->in_transaction = true;
-    db->rolled_back = false;
-    return OK;
-}
 
 /* A server that rolled back by itself answers COMMIT with OK all the same, so its own flag is asked
  * first. */
@@ -25,12 +17,30 @@ static bool server_has_transaction(struct db *db)
     return (status & SERVER_STATUS_IN_TRANS) != 0;
 }
 
+/* START TRANSACTION commits what is open. So whatever was left open here, by an error that did not
+ * end the session, ends with the session: the server rolls it back. */
+enum err db_begin(struct db *db)
+{
+    ASSERT(!db->in_transaction);
+    if (server_has_transaction(db)) {
+        db_disconnect(db);
+        return db_note(db, CR_SERVER_LOST, "a transaction was left open: its session was closed");
+    }
+    enum err err = db_execute(db, "START TRANSACTION");
+    if (err != OK && server_has_transaction(db)) db_disconnect(db);
+    if (err != OK) return err;
+    db->in_transaction = true;
+    db->rolled_back = false;
+    return OK;
+}
+
 enum err db_commit(struct db *db)
 {
     ASSERT(db->in_transaction);
     if (db->rolled_back || !server_has_transaction(db)) {
-        db->in_transaction = false;
-        return db->mysql == NULL ? ERR_LOST : ERR_CONFLICT;
+        enum err err = db->mysql == NULL ? ERR_LOST : ERR_CONFLICT;
+        (void)db_rollback(db);
+        return err;
     }
     db->usage.commits++;
     enum err err = db_execute(db, "COMMIT");
@@ -40,10 +50,11 @@ enum err db_commit(struct db *db)
 
 enum err db_rollback(struct db *db)
 {
-    if (!db->in_transaction) return OK;
+    bool open = db->in_transaction;
     db->in_transaction = false;
-    if (db->mysql == NULL) return OK;
-    enum err err = db_execute(db, "ROLLBACK");
+    if (db->mysql == NULL || (!open && !server_has_transaction(db))) return OK;
+    enum err err = open ? db_execute(db, "ROLLBACK") : ERR_LOST;
+    if (err != OK) db_disconnect(db);
     return err_class(err) == CLASS_CONNECTION ? OK : err;
 }
 

@@ -6,14 +6,17 @@
 
 #include "common/db/connection.h"
 
+/* ERR_LOST when the server still has a transaction open, which a START TRANSACTION would commit: the
+ * connection is closed then, so that the server rolls back. */
 enum err db_begin(struct db *db) MUST_CHECK;
 
 /* ERR_CONFLICT when the server says that no transaction is open any more: it was rolled back behind
  * our back. */
 enum err db_commit(struct db *db) MUST_CHECK;
 
-/* Rolls back. On a lost connection there is nothing to do, and it says OK: the server rolls back by
- * itself. */
+/* Rolls back, in any case. On a lost connection there is nothing to do, and it says OK: the server
+ * rolls back by itself. A connection on which ROLLBACK fails (KILL QUERY can hit that as well) is
+ * closed, which comes to the same; the next db_begin says ERR_LOST then. */
 enum err db_rollback(struct db *db);
 
 /* True between db_begin and its commit or rollback. */

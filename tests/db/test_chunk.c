@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/db/transaction.h"
+#include "common/fault.h"
 #include "daemon/engine/repository.h"
 #include "tests/db/rival.h"
 #include "tests/db/suites.h"
@@ -415,6 +416,38 @@ START_TEST(skips_of_a_chunk_that_is_repeated_are_counted_once)
 }
 END_TEST
 
+#ifdef SETTLEMENTD_TEST_SEAMS
+
+/* The next exchange is the ROLLBACK. */
+static enum err fail_rollback_too(struct plan *plan, struct chunk *chunk)
+{
+    struct detail detail = {""};
+    (void)chunk;
+    if (fault_use("db:1:before:error=1317", &detail) != OK) return ERR_INVALID;
+    return plan->error;
+}
+
+START_TEST(a_chunk_whose_rollback_fails_leaves_nothing_and_is_done_once)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    struct plan plan = {.moment = TINY_AFTER_WRITE,
+                        .at_call = 2,
+                        .act = fail_rollback_too,
+                        .error = _i == 0 ? ERR_DEADLOCK : ERR_STOPPED};
+    struct chunk_worker worker;
+    set_hook(tiny, &plan);
+    tiny_claim(tiny, 0, &worker);
+    ck_assert_int_eq(tiny_run_all(&worker), OK);
+    ck_assert(db_is_renewed(tiny->db));
+    ck_assert_int_eq(fault_use(NULL, &(struct detail){""}), OK);
+    chunk_worker_done(&worker);
+    tiny_check_complete(tiny, KEYS);
+    ck_assert_int_eq(plan.calls, 5); /* of four chunks the second twice */
+}
+END_TEST
+
+#endif
+
 Suite *test_chunk_suite(void)
 {
     Suite *suite = suite_create("chunk");
@@ -434,6 +467,9 @@ Suite *test_chunk_suite(void)
     tcase_add_test(cases, nothing_is_repeated_once_there_is_a_stop);
     tcase_add_test(cases, skips_count_up_to_the_limit_and_not_beyond);
     tcase_add_test(cases, skips_of_a_chunk_that_is_repeated_are_counted_once);
+#ifdef SETTLEMENTD_TEST_SEAMS
+    tcase_add_loop_test(cases, a_chunk_whose_rollback_fails_leaves_nothing_and_is_done_once, 0, 2);
+#endif
     suite_add_tcase(suite, cases);
     return suite;
 }

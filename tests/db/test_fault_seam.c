@@ -198,8 +198,75 @@ START_TEST(the_closing_of_a_statement_can_lose_the_connection)
 }
 END_TEST
 
+/* The session is gone with all that it had, and a new one begins with nothing. */
+static void expect_lost(struct stage *stage)
+{
+    ck_assert_int_eq(db_begin(stage->db), ERR_LOST);
+    ck_assert_int_eq(statement_execute(stage->insert), ERR_LOST);
+    ck_assert_int_eq(db_reconnect(stage->db), OK);
+    ck_assert_int_eq(db_begin(stage->db), OK);
+    ck_assert_int_eq(db_commit(stage->db), OK);
+    expect_rows(stage, false);
+}
+
+/* START TRANSACTION would commit what a ROLLBACK left open that did not succeed. */
+START_TEST(what_a_failed_rollback_leaves_open_is_never_committed)
+{
+    static const char *const rules[] = {"db:3:before:error=1317", "db:3:before:error=1205",
+                                        "db:3:before:error=2006", "db:3:before:lose",
+                                        "db:2:after:error=2006"};
+    CLEANUP(stage_done) struct stage stage = {0};
+    stage_init(&stage);
+    use(rules[_i]);
+    ck_assert_int_eq(db_begin(stage.db), OK);
+    (void)!db_execute(stage.db, INSERT_SQL);
+    (void)db_rollback(stage.db);
+    use(NULL);
+    ck_assert(!db_in_transaction(stage.db));
+    expect_lost(&stage);
+}
+END_TEST
+
+/* Without a rollback in between: what is open is not ours, and nobody may commit it. */
+START_TEST(a_transaction_is_not_begun_where_one_is_open)
+{
+    static const char *const rules[] = {"db:2:after:error=2006", "db:1:after:error=1205"};
+    CLEANUP(stage_done) struct stage stage = {0};
+    stage_init(&stage);
+    use(rules[_i]);
+    enum err err = db_begin(stage.db);
+    ck_assert_int_eq(err, _i == 0 ? OK : ERR_LOCK_WAIT);
+    ck_assert_int_eq(db_execute(stage.db, INSERT_SQL), ERR_LOST);
+    use(NULL);
+    expect_lost(&stage);
+}
+END_TEST
+
+static enum err insert_in_vain(struct db *db, void *context)
+{
+    int *calls = context;
+    ++*calls;
+    TRY(db_execute(db, INSERT_SQL));
+    return ERR_DEADLOCK;
+}
+
+START_TEST(nothing_is_repeated_after_a_rollback_that_failed)
+{
+    CLEANUP(stage_done) struct stage stage = {0};
+    int calls = 0;
+    stage_init(&stage);
+    use("db:3:before:error=1317");
+    ck_assert_int_eq(db_transact(stage.db, 3, insert_in_vain, &calls), ERR_LOST);
+    ck_assert_int_eq(calls, 1);
+    expect_rows(&stage, false);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
+    tcase_add_loop_test(tcase, what_a_failed_rollback_leaves_open_is_never_committed, 0, 5);
+    tcase_add_loop_test(tcase, a_transaction_is_not_begun_where_one_is_open, 0, 2);
+    tcase_add_test(tcase, nothing_is_repeated_after_a_rollback_that_failed);
     tcase_add_loop_test(tcase, the_server_knows_of_a_fault_what_it_would_know, 0,
                         COUNT_OF(acts) * COUNT_OF(outcomes));
     tcase_add_loop_test(tcase, preparing_a_statement_can_be_lost_at_every_moment, 0, 3);

@@ -1,8 +1,11 @@
 /* Transactions, and each error that the server or the line can give, provoked for real. */
 #include "common/db/transaction.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/db/statement.h"
 #include "tests/db/rival.h"
 #include "tests/db/suites.h"
@@ -283,6 +286,60 @@ START_TEST(a_body_is_repeated_by_its_errors_class)
 }
 END_TEST
 
+/* Somebody who cancels whatever a session runs, without a pause. */
+struct canceller {
+    struct db *db;
+    _Atomic uint64_t session_id;
+    atomic_bool ends;
+    pthread_t thread;
+};
+
+static void *cancel_all_the_time(void *argument)
+{
+    struct canceller *canceller = argument;
+    while (!atomic_load(&canceller->ends))
+        (void)!db_cancel_statement(canceller->db, atomic_load(&canceller->session_id));
+    return NULL;
+}
+
+enum { FLOOD_US = 5000000, CANCELLED_ROLLBACKS = 3 };
+
+/* One round: changes a row, and rolls back. True when the ROLLBACK was what was cancelled. */
+static bool roll_back_in_vain(struct db *db)
+{
+    enum err err = db_begin(db);
+    if (err == OK) err = db_execute(db, "UPDATE t SET n = n + 1 WHERE id = 1");
+    bool changed = err == OK;
+    err = db_rollback(db);
+    return changed && err == ERR_STOPPED;
+}
+
+/* KILL QUERY hits a ROLLBACK once in many times; nothing that was rolled back may be stored ever. */
+START_TEST(a_rollback_that_somebody_cancels_ends_the_session)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = row_harness();
+    CLEANUP(db_cleanup) struct db *db = harness_connect(harness);
+    struct canceller canceller = {.db = harness_connect(harness)};
+    int64_t until_us = clock_monotonic_us(&clock_system) + FLOOD_US;
+    atomic_store(&canceller.session_id, db_session_id(db));
+    ck_assert_int_eq(pthread_create(&canceller.thread, NULL, cancel_all_the_time, &canceller), 0);
+    for (int hits = 0;
+         hits < CANCELLED_ROLLBACKS && clock_monotonic_us(&clock_system) < until_us;) {
+        if (!roll_back_in_vain(db)) continue;
+        hits++;
+        ck_assert_int_eq(db_begin(db), ERR_LOST);
+        while (db_reconnect(db) != OK)
+            continue;
+        atomic_store(&canceller.session_id, db_session_id(db));
+    }
+    atomic_store(&canceller.ends, true);
+    ck_assert_int_eq(pthread_join(canceller.thread, NULL), 0);
+    db_free(canceller.db);
+    ck_assert_int_eq(db_reconnect(db), OK);
+    ck_assert_int_eq(harness_i64(harness, "SELECT SUM(n) FROM t"), 0);
+}
+END_TEST
+
 Suite *test_transaction_suite(void)
 {
     Suite *suite = suite_create("transaction");
@@ -297,6 +354,7 @@ Suite *test_transaction_suite(void)
     tcase_add_test(cases, a_commit_on_a_dead_connection_is_an_unknown_outcome);
     tcase_add_loop_test(cases, a_body_is_repeated_by_its_errors_class, 0,
                         (int)COUNT_OF(transact_cases));
+    tcase_add_test(cases, a_rollback_that_somebody_cancels_ends_the_session);
     suite_add_tcase(suite, cases);
     return suite;
 }
