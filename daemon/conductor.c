@@ -37,6 +37,7 @@ static enum err conduct(struct conductor *conductor)
     enum err err = launch(runner->db, &request, &runner->launched, &outcome->detail);
     if (err != OK) {
         outcome->found_execution_id = runner->launched.job_execution_id;
+        outcome->overtaken = runner->launched.overtaken;
         return err;
     }
     outcome->job_execution_id = runner->launched.job_execution_id;

@@ -21,6 +21,7 @@ struct conductor_outcome {
     enum err err;               /* of the launch or of the execution */
     int64_t job_execution_id;   /* what was launched; 0 when nothing was */
     int64_t found_execution_id; /* with ERR_CLOSED and ERR_BUSY: the one that is in the way */
+    bool overtaken;             /* with ERR_REFUSED: another process was quicker */
     enum batch_status status;
     struct restart restart;
     struct detail detail;

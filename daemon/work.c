@@ -54,7 +54,8 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     enum err err = outcome->err;
     const char *words = outcome->detail.text[0] != '\0' ? outcome->detail.text : err_text(err);
     if (err == ERR_CLOSED || err == ERR_STOPPED) return OK;
-    if (err == ERR_BUSY || err_class(err) == CLASS_CONNECTION ||
+    /* Of several daemons one is the quicker: what is left to do is decided anew. */
+    if (err == ERR_BUSY || outcome->overtaken || err_class(err) == CLASS_CONNECTION ||
         err_class(err) == CLASS_TRANSACTION) {
         look_again_in(work, SOON_MS);
         set_state(work, words);

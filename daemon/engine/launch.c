@@ -136,7 +136,8 @@ static enum err check_earlier(struct db *db, struct launcher *launcher)
     const struct provenance *why = &launcher->request->why;
     int64_t after = why->after_execution_id;
     if (after == PROVENANCE_FIRST && strcmp(status, "ABANDONED") != 0) return ERR_BUSY;
-    if (after > 0 && after != id)
+    answer->overtaken = after > 0 && after != id;
+    if (answer->overtaken)
         return detail_set(&launcher->detail, ERR_REFUSED,
                           "execution %lld of %s for %s is not the latest, that is %lld",
                           (long long)after, launcher->request->job->name, launcher->request->date,

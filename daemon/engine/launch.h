@@ -29,6 +29,8 @@ struct launch_answer {
     char owner_id[NODE_ID]; /* with ERR_BUSY: who runs it */
     struct node_state owner;
     char running_date[JOB_DATE];
+    bool
+        overtaken; /* with ERR_REFUSED: somebody was quicker; the tables tell what there is to do */
     int64_t
         given_up_id; /* left behind by a dead process, and not started again by itself; 0: none */
 };

@@ -135,6 +135,32 @@ START_TEST(an_instance_is_launched_again_by_spring_batchs_rules)
 }
 END_TEST
 
+/* Two daemons that saw the same restart due, or the same request: the second finds the first one's
+ * execution, which may have ended by now. Whatever else is refused stays a refusal. */
+START_TEST(who_comes_second_is_told_that_it_was_overtaken)
+{
+    static const char *const statuses[] = {"FAILED", "STOPPED", "UNKNOWN"};
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    struct launch_request request = {.job = &test_job, .date = DATE, .node_id = ME};
+    struct launch_answer first, second, third;
+    struct detail detail;
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &first, &detail), OK);
+    set_status(harness, first.job_execution_id, "FAILED");
+    request.why.after_execution_id = first.job_execution_id;
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &second, &detail), OK);
+    ck_assert(!second.overtaken);
+    set_status(harness, second.job_execution_id, statuses[_i]);
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &third, &detail), ERR_REFUSED);
+    ck_assert_msg(third.overtaken, "%s", detail.text);
+
+    request.why.after_execution_id = second.job_execution_id;
+    set_status(harness, second.job_execution_id, "UNKNOWN");
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &third, &detail), ERR_REFUSED);
+    ck_assert_msg(!third.overtaken, "%s", detail.text);
+    ck_assert_int_eq(executions(harness, "TRUE"), 2);
+}
+END_TEST
+
 /* All executions count, not only the latest: a FAILED one after it does not open a COMPLETED
  * instance again. */
 START_TEST(an_earlier_execution_can_decide)
@@ -369,6 +395,7 @@ Suite *test_launch_suite(void)
     tcase_add_test(cases, a_first_launch_makes_instance_and_execution);
     tcase_add_loop_test(cases, an_instance_is_launched_again_by_spring_batchs_rules, 0,
                         (int)COUNT_OF(again_cases));
+    tcase_add_loop_test(cases, who_comes_second_is_told_that_it_was_overtaken, 0, 3);
     tcase_add_test(cases, an_earlier_execution_can_decide);
     tcase_add_loop_test(cases, a_process_that_is_alive_is_left_alone, 0,
                         (int)COUNT_OF(running_words));
