@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "daemon/engine/retry.h"
+#include "daemon/engine/suspicion.h"
 #include "daemon/run_display.h"
 #include "daemon/run_report.h"
 #include "daemon/runner.h"
@@ -66,8 +68,7 @@ static void say_waiting(struct foreground *run)
 }
 
 /* Launches; while a process that is alive has the job, or an import holds launches, waits for it.
- * Its lock being free says sooner than its lease that it is gone: when it is so at two looks in a
- * row it is believed, which the epochs make safe. */
+ * Its lock being free for long says sooner than its lease that it is gone. */
 static enum err launch_or_wait(struct foreground *run)
 {
     struct runner *runner = &run->runner;
@@ -78,7 +79,9 @@ static enum err launch_or_wait(struct foreground *run)
         .node_id = runner->node_id,
         .policy = &policy,
     };
-    char suspect[NODE_ID] = "";
+    struct suspicions suspicions = {0};
+    char gone[NODE_ID];
+    const struct launch_answer *found = &runner->launched;
     for (;;) {
         TRY(guard_examine(runner->guard, runner->db, &run->detail));
         enum err err = launch(runner->db, &request, &runner->launched, &run->detail);
@@ -90,11 +93,10 @@ static enum err launch_or_wait(struct foreground *run)
             continue;
         }
         say_waiting(run);
-        bool suspicious = !runner->launched.owner.lock_held;
-        request.gone_node_id =
-            suspicious && strcmp(suspect, runner->launched.owner_id) == 0 ? suspect : NULL;
-        (void)text_format(suspect, sizeof(suspect), "%s",
-                          suspicious ? runner->launched.owner_id : "");
+        bool lock_held = found->owner.lock_held;
+        bool is_gone = suspicion_look(&suspicions, &clock_system, found->owner_id, lock_held);
+        (void)text_format(gone, sizeof(gone), "%s", found->owner_id);
+        request.gone_node_id = is_gone ? gone : NULL;
         retry_wait(LOOK_MS, &runner->control.stop);
     }
 }

@@ -118,7 +118,7 @@ static enum err deal_with_running(struct work *work, const struct work_context *
         .node_id = context->node_id,
         .policy = &policy,
         .runs_none = true,
-        .gone_node_id = work->suspect[0] == '\0' ? NULL : work->suspect,
+        .gone_node_id = work->gone[0] == '\0' ? NULL : work->gone,
     };
     struct launch_answer answer;
     struct detail detail = {0};
@@ -126,8 +126,9 @@ static enum err deal_with_running(struct work *work, const struct work_context *
     if (!context->running) return OK;
     enum err err = launch_recover(context->db, &request, &answer, &detail);
     bool suspicious = err == ERR_BUSY && !answer.owner.lock_held;
-    (void)text_format(work->suspect, sizeof(work->suspect), "%s",
-                      suspicious ? answer.owner_id : "");
+    bool gone = err == ERR_BUSY && suspicion_look(&work->suspicions, &clock_system, answer.owner_id,
+                                                  answer.owner.lock_held);
+    (void)text_format(work->gone, sizeof(work->gone), "%s", gone ? answer.owner_id : "");
     if (err == OK && answer.given_up_id != 0)
         (void)text_format(work->last_error, sizeof(work->last_error),
                           "execution %lld was left behind by its process, and stays FAILED",

@@ -7,6 +7,7 @@
 #define DAEMON_WORK_H
 
 #include "daemon/conductor.h"
+#include "daemon/engine/suspicion.h"
 #include "daemon/helping.h"
 #include "daemon/queue.h"
 
@@ -29,11 +30,12 @@ struct work_context {
 
 struct work {
     const struct job *job;
-    struct conductor *conductor; /* NULL: none */
-    struct helping helping;      /* with what others run of the job */
-    int64_t look_again_us;       /* monotonic; not before then without need */
-    char suspect[NODE_ID];       /* whose lock was free at the last look */
-    char state[256];             /* a clause for the status line: what it does or waits for */
+    struct conductor *conductor;  /* NULL: none */
+    struct helping helping;       /* with what others run of the job */
+    int64_t look_again_us;        /* monotonic; not before then without need */
+    struct suspicions suspicions; /* of those who run the job */
+    char gone[NODE_ID];           /* who is believed to be gone although its lease runs on */
+    char state[256];              /* a clause for the status line: what it does or waits for */
     char last_error[256];
 };
 

@@ -36,6 +36,7 @@ static bool is_alive(const struct launch_request *request, const char *node_id,
 {
     if (request->runs_none && strcmp(request->node_id, node_id) == 0) return false;
     if (!state->known || !state->lease_valid) return false;
+    if (state->lock_held) return true; /* it has taken it again since */
     return request->gone_node_id == NULL || strcmp(request->gone_node_id, node_id) != 0;
 }
 

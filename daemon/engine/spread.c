@@ -68,8 +68,7 @@ static const char DAEMONS_SQL[] =
     "SELECT COUNT(*) FROM node WHERE role = 'DAEMON' AND lease_until > NOW(6)"
     " AND takes_work AND drain_requested_at IS NULL";
 
-/* Longer than a process needs to notice that its session was ended, and to take its lock again. */
-enum { SUSPICION_US = 1500000, HELD_LIMIT = 1000 };
+enum { HELD_LIMIT = 1000 };
 
 enum err spread_open(struct db *db, const struct run *run, const char *step_name,
                      const struct spread_terms *terms)
@@ -157,32 +156,13 @@ static enum err read_all(struct db *db, const struct spread *spread, struct spre
     }
 }
 
-/* A lock that is free while the lease runs on may be on its way to another session: only when it
- * stays free is the process taken for gone. */
-static bool is_suspect_for_long(struct spread *spread, const char *node_id, bool lock_held)
-{
-    int64_t now_us = clock_monotonic_us(&clock_system);
-    int place = -1;
-    for (int i = 0; i < (int)COUNT_OF(spread->suspects); i++) {
-        if (strcmp(spread->suspects[i].node_id, node_id) == 0) {
-            if (lock_held) spread->suspects[i].node_id[0] = '\0';
-            return !lock_held && now_us - spread->suspects[i].since_us >= SUSPICION_US;
-        }
-        if (spread->suspects[i].node_id[0] == '\0') place = i;
-    }
-    if (lock_held || place < 0) return false; /* without a place its lease has to run out */
-    (void)text_format(spread->suspects[place].node_id, NODE_ID, "%s", node_id);
-    spread->suspects[place].since_us = now_us;
-    return false;
-}
-
 static enum err is_gone(struct db *db, struct spread *spread, const char *node_id, bool *ret_gone)
 {
     struct node_state state;
     TRY(node_look(db, node_id, &state));
     /* One that takes no work gives back what it has within moments, if it can. */
     bool sound = state.known && state.lock_held && state.takes_work;
-    bool suspect = is_suspect_for_long(spread, node_id, sound);
+    bool suspect = suspicion_look(&spread->suspicions, &clock_system, node_id, sound);
     *ret_gone = !state.known || !state.lease_valid || suspect;
     return OK;
 }

@@ -10,6 +10,7 @@
 
 #include "daemon/engine/node.h"
 #include "daemon/engine/partition.h"
+#include "daemon/engine/suspicion.h"
 
 /* What whoever helps has to have in common with the process that runs the execution. */
 struct spread_terms {
@@ -37,10 +38,7 @@ struct spread {
     const struct run *run;
     const char *step_name, *node_id;
     bool runs_execution; /* this process does: it takes partitions away from those that are gone */
-    struct {
-        char node_id[NODE_ID];
-        int64_t since_us; /* when its lock was first found free while its lease ran on */
-    } suspects[8];
+    struct suspicions suspicions;
 };
 
 /* What has become of a partition. */

@@ -227,6 +227,10 @@ static void leave_step(struct harness *harness, const struct launch_answer *laun
         OK);
 }
 
+/* A server that was started less than a lease ago says nothing about locks; for leases of no length
+ * it always does. */
+static const char TRUST_LOCKS_SQL[] = "UPDATE node SET heartbeat_at = lease_until";
+
 enum death { LEASE_OVER, NO_ROW, KNOWN_TO_BE_GONE };
 
 START_TEST(what_a_dead_process_left_behind_is_failed_and_fenced)
@@ -240,6 +244,7 @@ START_TEST(what_a_dead_process_left_behind_is_failed_and_fenced)
     struct launch_answer first, second;
     struct detail detail;
     if (_i != NO_ROW) add_node(harness, OTHER, _i == LEASE_OVER ? -1 : 60);
+    harness_execute(harness, TRUST_LOCKS_SQL);
     ck_assert_int_eq(launch_as(harness_db(harness), &theirs, &first, &detail), OK);
     set_status(harness, first.job_execution_id, running_words[_i]);
     leave_step(harness, &first);
@@ -269,6 +274,27 @@ START_TEST(what_a_dead_process_left_behind_is_failed_and_fenced)
                                  "SELECT checkpoint_key FROM step_partition WHERE"
                                  " partition_number = 1"),
                      15);
+}
+END_TEST
+
+/* Between the look that made it suspect and the launch. */
+START_TEST(who_has_its_lock_again_is_not_gone)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    const struct launch_request theirs = {.job = &test_job, .date = DATE, .node_id = OTHER};
+    const struct launch_request mine = {.job = &test_job,
+                                        .date = DATE,
+                                        .node_id = ME,
+                                        .gone_node_id = OTHER};
+    struct launch_answer first, second;
+    struct detail detail;
+    add_node(harness, OTHER, 60);
+    harness_execute(harness, TRUST_LOCKS_SQL);
+    ck_assert_int_eq(launch_as(harness_db(harness), &theirs, &first, &detail), OK);
+    ck_assert_int_eq(harness_i64(harness, "SELECT GET_LOCK('settlementd." OTHER "', 0)"), 1);
+    ck_assert_int_eq(launch_as(harness_db(harness), &mine, &second, &detail), ERR_BUSY);
+    ck_assert_int_eq(harness_i64(harness, "SELECT RELEASE_LOCK('settlementd." OTHER "')"), 1);
+    ck_assert_int_eq(launch_as(harness_db(harness), &mine, &second, &detail), OK);
 }
 END_TEST
 
@@ -401,6 +427,7 @@ Suite *test_launch_suite(void)
                         (int)COUNT_OF(running_words));
     tcase_add_loop_test(cases, what_a_dead_process_left_behind_is_failed_and_fenced, LEASE_OVER,
                         KNOWN_TO_BE_GONE + 1);
+    tcase_add_test(cases, who_has_its_lock_again_is_not_gone);
     tcase_add_test(cases, what_another_program_runs_is_refused);
     tcase_add_test(cases, of_many_launches_at_once_one_wins);
     tcase_add_loop_test(cases, days_are_settled_in_their_order, 0, (int)COUNT_OF(day_cases));
