@@ -1,5 +1,8 @@
 #include "common/db/connection.h"
 
+#include <errmsg.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +80,32 @@ static void set_tls(MYSQL *mysql, const struct config_tls *tls)
     if (tls->cert[0] != '\0') mysql_options(mysql, MYSQL_OPT_SSL_CERT, tls->cert);
     if (tls->key[0] != '\0') mysql_options(mysql, MYSQL_OPT_SSL_KEY, tls->key);
     mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+}
+
+/* A peer that says nothing any more, not even its kernel, is given up after some 30 s; Linux would
+ * take two hours for an idle session (tcp_keepalive_time) and a quarter of an hour for what was sent
+ * (tcp_retries2). A server that works on a long statement answers the probes all the while. The
+ * time limit is a little below IDLE + COUNT * INTERVAL, since it decides instead of the count
+ * (tcp(7); Cloudflare, "When TCP sockets refuse to die"). */
+enum { KEEPALIVE_IDLE_S = 10, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 4, GIVE_UP_MS = 29000 };
+
+static bool set_number(int socket, int level, int option, int value)
+{
+    return setsockopt(socket, level, option, &value, sizeof(value)) == 0;
+}
+
+/* Not for Unix sockets, whose other end cannot vanish unnoticed. */
+static bool watch_peer(int socket)
+{
+    int family = AF_UNSPEC;
+    socklen_t size = sizeof(family);
+    if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size) != 0) return false;
+    if (family != AF_INET && family != AF_INET6) return true;
+    return set_number(socket, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+           set_number(socket, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S) &&
+           set_number(socket, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S) &&
+           set_number(socket, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT) &&
+           set_number(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, GIVE_UP_MS);
 }
 
 static void set_options(MYSQL *mysql, const struct db_options *options)
@@ -196,6 +225,8 @@ static enum err connect_now(struct db *db)
     db->generation++;
     db->session_id = mysql_thread_id(db->mysql);
     atomic_store(&db->socket, (int)mysql_get_socket(db->mysql));
+    if (!watch_peer((int)mysql_get_socket(db->mysql)))
+        return db_note(db, CR_CONNECTION_ERROR, "the options of the socket cannot be set");
     TRY(db_execute(db, SESSION_SQL));
     TRY(db_execute(db, ISOLATION_SQL));
     TRY(set_timeouts(db));
