@@ -13,6 +13,7 @@
 
 static struct fault_rules rules;
 static _Atomic uint64_t counters[FAULT_PLACES];
+static _Atomic uint64_t fired;
 static const char *counts_path;
 
 uint64_t fault_counted(enum fault_place place)
@@ -20,17 +21,29 @@ uint64_t fault_counted(enum fault_place place)
     return atomic_load(&counters[place]);
 }
 
+uint64_t fault_fired(void)
+{
+    return atomic_load(&fired);
+}
+
+static bool write_count(int file, const char *name, uint64_t count)
+{
+    char line[64];
+    (void)text_format(line, sizeof(line), "%s %llu\n", name, (unsigned long long)count);
+    return write(file, line, strlen(line)) >= 0;
+}
+
 static void write_counts(void)
 {
     if (counts_path == NULL) return;
     int file = open(counts_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    for (int i = 0; file >= 0 && i < FAULT_PLACES; i++) {
-        char line[64];
-        (void)text_format(line, sizeof(line), "%s %llu\n", fault_place_name((enum fault_place)i),
-                          (unsigned long long)fault_counted((enum fault_place)i));
-        if (write(file, line, strlen(line)) < 0) break;
+    if (file < 0) return;
+    bool written = write_count(file, "fired", fault_fired());
+    for (int i = 0; written && i < FAULT_PLACES; i++) {
+        enum fault_place place = (enum fault_place)i;
+        written = write_count(file, fault_place_name(place), fault_counted(place));
     }
-    if (file >= 0) (void)close(file);
+    (void)close(file);
 }
 
 enum err fault_use(const char *text, struct detail *detail)
@@ -38,6 +51,7 @@ enum err fault_use(const char *text, struct detail *detail)
     rules.count = 0;
     for (int i = 0; i < FAULT_PLACES; i++)
         atomic_store(&counters[i], 0);
+    atomic_store(&fired, 0);
     return text == NULL || text[0] == '\0' ? OK : fault_rules_parse(text, &rules, detail);
 }
 
@@ -80,6 +94,7 @@ static void stall(int ms)
 
 static int act(const struct fault_deed *deed)
 {
+    (void)atomic_fetch_add(&fired, 1);
     switch (deed->action) {
     case FAULT_KILL:
         write_counts();

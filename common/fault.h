@@ -22,8 +22,8 @@
  *             a rule that lets each exchange with the server fail with that chance; which, when and how
  *             follows from the seed and the number of the call. Without actions: error=1213,
  *             error=1205, error=1020, lose
- *   SETTLEMENTD_TEST_FAULT_COUNTS=FILE   where the number of calls of each place is written, "db 123", at
- *             exit and before a kill or a stop
+ *   SETTLEMENTD_TEST_FAULT_COUNTS=FILE   where the number of calls of each place is written, "db 123", and
+ *             how often a rule was followed, "fired 4", at exit and before a kill or a stop
  *   SETTLEMENTD_TEST_CLOCK=FILE   microseconds by which the schedules' clock is ahead; read at every turn
  *
  * A fault is no lie about the server. One that ends transactions (1213, 1020) ends the one that is
@@ -86,6 +86,9 @@ int fault_at(const struct fault_call *call, enum fault_when when);
 
 /* How many calls of a place there were. */
 uint64_t fault_counted(enum fault_place place);
+
+/* How often a rule was followed. */
+uint64_t fault_fired(void);
 
 /* By how many microseconds the schedules' clock is to be ahead. */
 int64_t fault_clock_shift_us(void);

@@ -179,7 +179,9 @@ static int draw(const char *rules, int errors[DRAWN][3])
         ck_assert_int_le(here, 1);
         failed += here;
     }
+    ck_assert_uint_eq(fault_fired(), (uint64_t)failed);
     stop_using();
+    ck_assert_uint_eq(fault_fired(), 0);
     return failed;
 }
 
@@ -258,6 +260,7 @@ START_TEST(a_kill_is_a_kill_and_the_counts_are_written_before)
     ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     ck_assert_msg(strstr(counts, "clock 3\n") != NULL, "%s", counts);
     ck_assert_msg(strstr(counts, "db 0\n") != NULL, "%s", counts);
+    ck_assert_msg(strstr(counts, "fired 1\n") != NULL, "%s", counts);
 }
 END_TEST
 
