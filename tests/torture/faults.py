@@ -9,6 +9,19 @@ WHEN = ("before", "sent", "after")
 MARGIN = 1.1        # heartbeats make a run's number of calls differ a little from the next one's
 
 
+def fired(path):
+    """How often a rule was followed by a process that has written its counts; one that has not was killed by others."""
+    return read_counts(path).get("fired", 0)
+
+
+def read_counts(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return {place: int(count) for place, count in map(str.split, file)}
+    except FileNotFoundError:
+        return {}
+
+
 def rule(place, number, when, action):
     return {SEAM: f"{place}:{number}:{when}:{action}"}
 
@@ -27,8 +40,7 @@ def count_calls(case, subject=count_run, world="tiny"):
         if key not in base.calls:
             path = os.path.join(base.directory, "-".join(("counts", *key)))
             subject(case, world, path)
-            with open(path, encoding="ascii") as file:
-                base.calls[key] = {place: int(count) for place, count in map(str.split, file)}
+            base.calls[key] = read_counts(path)
     return base.calls[key]
 
 

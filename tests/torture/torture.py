@@ -18,6 +18,7 @@ import ground  # before the others: it knows where they are
 import errors
 import figures
 import files
+import helpers
 import kills
 import lib
 import report
@@ -30,7 +31,7 @@ import unknown
 from scenario import Lane, Tally, play
 
 SCENARIOS = [one for part in (
-    kills, server_kills, unknown, takeovers, errors, trouble, files, signals, figures) for one in part.SCENARIOS]
+    kills, helpers, server_kills, unknown, takeovers, errors, trouble, files, signals, figures) for one in part.SCENARIOS]
 END_S = 20                  # for lanes to notice that the torture is over
 CASE_LIMIT = 200000         # of a scenario, whatever happens
 FAILED_LIMIT = 10          # cases with violations; the rest would say nothing new
