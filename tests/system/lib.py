@@ -32,6 +32,7 @@ SETTLEMENTD = os.environ.get("SETTLEMENTD_BIN", str(ROOT / "build" / "release" /
 SETTLECTL = os.environ.get("SETTLECTL_BIN", str(ROOT / "build" / "release" / "settlectl"))
 # What a program gets also where the environment is part of the test.
 INSTRUMENTS = {name: value for name, value in os.environ.items() if name == "GCOV_PREFIX" or name.endswith("SAN_OPTIONS")}
+PAUSE_S = 0.002     # between two looks at something that is waited for
 FACTOR = float(os.environ.get("TEST_TIMEOUT_FACTOR", "1"))
 JOB = "daily-settlement"
 STEPS = ("content-statistics", "ad-statistics", "period-statistics", "settlement", "reconciliation")
@@ -78,7 +79,7 @@ def wait_until(condition, timeout_s, what):
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s * FACTOR:g} s in vain for: {what}")
-        time.sleep(0.002)
+        time.sleep(PAUSE_S)
 
 
 class Process:

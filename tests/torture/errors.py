@@ -11,25 +11,41 @@ ALONE = 8       # runs with injected errors before one is left alone
 
 
 def random_errors(case):
-    """Deadlocks, lock waits, conflicts and lost connections at random database calls, by seed."""
+    """Deadlocks, lock waits, conflicts and lost connections at random database calls, by seed. A seed counts when it made
+    a fault; that an execution met one is certain where a chunk was rolled back or the execution did not get done."""
     stage = case.begin()
     day = stage.days[0]
-    permille = case.random.choice((1, 2, 4, 8, 15))
-    for attempt in range(ALONE):
+    permille = case.random.choice((2, 4, 8, 15))
+    path = f"{stage.directory}/counts{case.number}"
+    rolled_back = 0
+    for _ in range(ALONE):
         seed = case.random.randrange(2**31)
-        process = stage.run(day, "--quiet", environment={faults.SEAM: f"random:{seed}:{permille}"})
+        process = stage.run(day, "--quiet", environment={faults.SEAM: f"random:{seed}:{permille}", faults.COUNTS: path})
         code = stage.claim(process)
-        case.tell(f"{process.user}: random:{seed}:{permille} ended with {code}")
+        fired = faults.fired(path)
+        before, rolled_back = rolled_back, count_rollbacks(stage)
+        case.tell(f"{process.user}: random:{seed}:{permille} ended with {code} after {fired} faults")
         case.expect(code in (0, 1), "I7", f"{process.user} ended with {code}:\n{process.output}")
-        case.faults += attempt == 0
+        case.faults += fired > 0
+        case.figure("faults", fired)
+        case.figure("seeds that hit an execution", int(fired > 0 and (rolled_back > before or has_failed(stage, process))))
         if day in stage.closed():
             break
         permille = max(1, permille // 2)
     if day not in stage.closed():
         finish_day(stage, day)
-    rolled_back = int(stage.value("SELECT SUM(rollback_count) FROM step_partition"))
-    case.figure("chunks rolled back", rolled_back)
     case.finish()
+
+
+def count_rollbacks(stage):
+    return int(stage.value("SELECT COALESCE(SUM(rollback_count), 0) FROM step_partition"))
+
+
+def has_failed(stage, process):
+    """Whether the process had an execution that it did not complete."""
+    began, done = stage.rows("SELECT COUNT(*), SUM(new_status = 'COMPLETED') FROM torture_audit WHERE what = 'execution'"
+                             " AND who = %s", process.user)[0]
+    return began > 0 and not done
 
 
 # --- colliding writers -----------------------------------------------------------------------------------------------

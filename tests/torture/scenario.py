@@ -27,6 +27,7 @@ class Scenario:
         self.crowd = options.get("crowd", 1)            # lanes for each job: cases that mostly wait may be many
         self.world = options.get("world", "small")
         self.own_server = options.get("own_server", False)
+        self.needs_root = options.get("needs_root", False)
 
 
 class Tally:

@@ -28,6 +28,32 @@ def is_stopped(process):
     return text.rpartition(")")[2].split()[0] == "T"
 
 
+FROZEN_S = (2.2, 2.5, 3.5)      # beyond the lease
+OF_NODE_SQL = "SELECT new_node FROM torture_audit WHERE what = 'node' AND who = %s"
+# What a node has; and what was taken from it: another one has a partition that it had, or ended its execution.
+HAS_SQL = "SELECT partition_id, epoch FROM step_partition WHERE node_id = %s AND status = 'STARTED'"
+RUNS_SQL = """SELECT e.JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION e JOIN job_execution_owner o
+    ON o.job_execution_id = e.JOB_EXECUTION_ID WHERE o.node_id = %s AND e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"""
+
+
+class Belongings:
+    """What a process has at the moment at which it stands still."""
+
+    def __init__(self, stage, process):
+        self.stage = stage
+        node = stage.value(OF_NODE_SQL, process.user)
+        self.epochs = dict(stage.rows(HAS_SQL, node))
+        self.executions = [row[0] for row in stage.rows(RUNS_SQL, node)]
+
+    def were_taken(self):
+        """Whether somebody has put an end to its execution, or a new epoch to one of its partitions."""
+        ended = [row[0] for row in self.stage.rows(
+            "SELECT JOB_EXECUTION_ID FROM BATCH_JOB_EXECUTION WHERE STATUS NOT IN ('STARTING', 'STARTED', 'STOPPING')")]
+        epochs = dict(self.stage.rows("SELECT partition_id, epoch FROM step_partition"))
+        return any(execution in ended for execution in self.executions) or \
+            any(epochs[part] > epoch for part, epoch in self.epochs.items())
+
+
 def picture(stage):
     return {name: stage.rows(sql) for name, sql in OTHERS_SQL.items()}
 
@@ -45,13 +71,14 @@ def frozen_run(case):
             finish_day(stage, day)
         case.finish()
         return
+    had = Belongings(stage, first)
     had_begun = bool(stage.value("SELECT COUNT(*) FROM BATCH_JOB_EXECUTION WHERE STATUS IN ('STARTING', 'STARTED')"))
     second = stage.run(day)
     whole = case.random.random() < 0.6
     chunks = stage.chunks() + case.random.randrange(1, 20)
     lib.wait_until(lambda: second.ended() or (not whole and stage.chunks() >= chunks), DAY_S, "I6: the takeover")
-    case.fault(f"{first.user} stopped at call {number}, woken {'after' if second.ended() else 'before'} the end of "
-               f"{second.user}")
+    count(case, had, f"{first.user} stopped at call {number}, woken {'after' if second.ended() else 'before'} the end of "
+                     f"{second.user}")
     before = picture(stage) if second.ended() else None
     first.signal(signal.SIGCONT)
     code = stage.claim(first)
@@ -66,30 +93,49 @@ def frozen_run(case):
     case.finish()
 
 
+def count(case, had, text):
+    """Counts a stop after which something was taken over."""
+    taken = had.were_taken()
+    case.figure("stops", 1)
+    if taken:
+        case.fault(text)
+    else:
+        case.tell(f"{text}; nothing was taken over")
+
+
 def frozen_daemons(case):
     """Two to four daemons and perhaps a run; one after the other is stopped beyond its lease while the others work."""
     stage = case.begin("small", partition_items=20)
     guards = [stage.guard() for _ in range(case.random.randrange(2, 5))]
     asked = stage.ask_backfill(stage.days[0], stage.days[-1], "--wait")
     rival = stage.run(stage.days[0]) if case.random.random() < 0.3 else None     # waits, or takes over, or finds it closed
-    frozen = None
+    frozen = []
     for _ in range(case.random.randrange(1, 4)):
         wait_for_progress(case, stage, asked)
         if asked.ended():
             break
-        if frozen is not None and case.random.random() < 0.7:
-            frozen.signal(signal.SIGCONT)
-        frozen = choose(case, stage, [guard for guard in guards if guard is not frozen])
-        frozen.signal(signal.SIGSTOP)
-        case.fault(f"{frozen.user} stopped after {stage.chunks()} chunks")
-        case.lane.sleep(case.random.choice((0.5, 2.2, 2.5, 3.5)))
-    if frozen is not None:
-        case.lane.sleep(case.random.random())
-        frozen.signal(signal.SIGCONT)
+        freeze_one(case, stage, guards, frozen)
+    case.lane.sleep(case.random.random())
+    for guard in frozen:
+        guard.signal(signal.SIGCONT)
     if rival is not None:
         rival.wait(DAY_S)
         stage.claim(rival)
     finish_request(case, stage, asked)
+
+
+def freeze_one(case, stage, guards, frozen):
+    """Stops another one beyond its lease; one that is stopped may wake up, and must when nobody else would be left."""
+    if frozen and (len(frozen) + 1 == len(guards) or case.random.random() < 0.7):
+        frozen.pop().signal(signal.SIGCONT)
+    victim = choose(case, stage, [guard for guard in guards if guard not in frozen])
+    victim.signal(signal.SIGSTOP)
+    lib.wait_until(lambda: is_stopped(victim), DAY_S, "I6: a daemon to stand still")
+    frozen.append(victim)
+    had = Belongings(stage, victim)
+    chunks = stage.chunks()
+    case.lane.sleep(case.random.choice(FROZEN_S))
+    count(case, had, f"{victim.user} stopped after {chunks} chunks")
 
 
 def wait_for_progress(case, stage, asked):
@@ -114,5 +160,5 @@ def takeover(case):
 
 
 SCENARIOS = [
-    Scenario("takeovers", takeover, "SIGSTOPs", full=500, short=12, weight=3, crowd=8, world="small"),
+    Scenario("takeovers", takeover, "SIGSTOPs with a takeover", full=500, short=12, weight=3, crowd=8, world="small"),
 ]

@@ -18,8 +18,9 @@ DISK_MIB = 256            # of the disk that is filled
 
 
 def pause_s(case):
-    """How long the trouble lasts: a minute is part of the full count, seconds are enough for the rest."""
-    if not case.lane.ground.options.short and case.number % 40 == 0:
+    """How long the trouble lasts: a minute, for each kind in turn, is part of the full count; seconds are enough for the
+    rest."""
+    if case.lane.ground.options.full and case.number % 40 < len(TROUBLES):
         return 60
     return case.random.choice((1, 3, 5))
 
@@ -181,5 +182,6 @@ def greed(stage):
 SCENARIOS = [
     Scenario("server-trouble", server_trouble, "troubles", full=200, short=6, weight=2, crowd=3, world="small",
              own_server=True),
-    Scenario("full-disk", full_disk, "times that the disk was full", full=60, short=3, weight=1, crowd=1, world="small"),
+    Scenario("full-disk", full_disk, "times that the disk was full", full=60, short=3, weight=1, crowd=1, world="small",
+             needs_root=True),
 ]
