@@ -2,9 +2,11 @@
 """Several daemons on one database: the partitions of one execution are spread over all of them. Who helps and dies,
 freezes or is stopped costs its partitions' chunks and nothing else; who is drained hands over what it has."""
 
+import contextlib
 import json
 import signal
 import time
+from pathlib import Path
 
 import lib
 import pymysql
@@ -79,12 +81,57 @@ class Several(Served):
         running, _ = self.owner_and_helper(*daemons)
         return running, [process for process in daemons if process is not running], asked
 
-    def kill_session(self, session):
-        """It may be gone by itself."""
+    @contextlib.contextmanager
+    def begin_known(self):
+        """A day with a helper that has a database user of its own: the one that runs it, the helper, that user, and who
+        asked for the day."""
+        user = f"{self.name}_h"
+        for sql in ("CREATE USER {user}@localhost", "GRANT {name}_worker TO {user}@localhost",
+                    "SET DEFAULT ROLE {name}_worker FOR {user}@localhost"):
+            self.execute(sql.format(user=user, name=self.name))
+        path = Path(self.directory, "helper.conf")
+        path.write_text(Path(self.configuration).read_text(encoding="utf-8").replace(f'user = "{self.name}"',
+                                                                                      f'user = "{user}"'), encoding="utf-8")
         try:
-            self.execute(f"KILL {session}")
-        except pymysql.MySQLError:
-            pass
+            self.fill(DAY, DAYS[1], **SLOW)
+            self.slow_down()
+            running = self.daemon()
+            asked = self.ask_run(DAY, "--wait")
+            wait_until(self.owner, 20, "an execution")
+            helper = self.daemon(configuration=str(path))
+            self.wait_spread(2)
+            yield running, helper, user, asked
+            self.stop_daemons()
+        finally:
+            self.execute(f"DROP USER {user}@localhost")
+
+    def kill_sessions(self, user):
+        """Kills those of the user's sessions that are in the middle of a chunk; how many there were."""
+        killed = 0
+        for (session,) in self.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = %s"
+                                    " AND INFO LIKE '%%content_statistics%%'", user):
+            try:
+                killed += self.execute(f"KILL {session}") == 0
+            except pymysql.MySQLError:
+                pass    # gone by itself
+        return killed
+
+    def take_rows(self, holder, node):
+        """Locks what the node has, and nothing else; what that is, and nothing when it has let go of some meanwhile."""
+        held = set(self.held_by(node))
+        holder.begin()
+        for partition in held:
+            lib.oracle.rows_of(holder, "SELECT * FROM step_partition WHERE partition_id = %s FOR UPDATE", partition)
+        if held and held <= set(self.held_by(node)):
+            return held
+        holder.rollback()
+        return None
+
+    def expect_met(self, helper, killed):
+        """The helper has seen that its sessions were killed."""
+        assert killed, "no session of the helper was at a chunk"
+        names = ("chunk-retry", "commit-found", "partition-requeued", "assistance-ended")
+        wait_until(lambda: any(event["event"] in names for event in helper.events()), 20, f"one of {names}")
 
     def expect_one_run(self, status="COMPLETED"):
         assert self.runs() == [(status, "REQUEST", "NONE", 0, False)], self.runs()
@@ -164,16 +211,56 @@ def _():
 
 @test("sessions of a helper are killed: it goes on, or gives back; the day is settled by one execution")
 def _():
-    with Several() as database:
-        _, (helper,), asked = database.begin()
+    with Several() as database, database.begin_known() as (_, helper, user, asked):
+        killed = 0
         for _ in range(5):
-            for (session,) in database.rows("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE()"
-                                            " AND ID <> CONNECTION_ID() AND INFO LIKE '%step_partition%'"):
-                database.kill_session(session)
-            time.sleep(0.1)
+            wait_until(lambda: database.held_by(database.node_of(helper)), 20, "a partition of the helper's")
+            killed += wait_until(lambda: database.kill_sessions(user), 20, "a session of the helper's at a chunk")
+        database.expect_met(helper, killed)
         assert not helper.ended()
         database.hurry_up()
         asked.expect(0)
+        database.expect_one_run()
+        database.verify()
+
+
+@test("a helper is drained while its sessions are killed: it gives back what it has, and the day ends")
+def _():
+    with Several() as database, database.begin_known() as (_, helper, user, asked):
+        node = database.node_of(helper)
+        killed = wait_until(lambda: database.kill_sessions(user), 20, "a session of the helper's at a chunk")
+        database.expect_met(helper, killed)
+        drained = database.settlectl("drain", node, "--wait")
+        while not drained.ended():
+            database.kill_sessions(user)
+            time.sleep(0.02)
+        drained.expect(0)
+        assert not database.held_by(node)
+        database.hurry_up()
+        asked.expect(0)
+        database.expect_one_run()
+        database.verify()
+
+
+@test("a helper is drained while somebody holds the row of its partition: it is given back when the row is free")
+def _():
+    with Several(heartbeat_s=1, ttl_s=4) as database, database.begin_known() as (_, helper, _, asked):
+        node = database.node_of(helper)
+        holder = database.connect()
+        try:
+            held = wait_until(lambda: database.take_rows(holder, node), 20, "a partition of the helper's")
+            drained = database.settlectl("drain", node, "--wait")
+            time.sleep(database.options["ttl_s"] / 2 + 1.5)
+            assert not drained.ended() and held <= set(database.held_by(node)), drained.output
+            holder.rollback()
+        finally:
+            holder.close()
+        drained.expect(0)
+        assert not database.held_by(node)
+        helper.wait_status("drained")
+        database.hurry_up()
+        asked.expect(0)
+        database.expect_one_run()
         database.verify()
 
 
