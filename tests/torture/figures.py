@@ -95,6 +95,6 @@ def measure(case, stage, what, limit_s):
 
 
 SCENARIOS = [
-    Scenario("deadlocks", deadlocks, "chunks", full=10000, short=400, weight=1, world="wide", own_server=True),
+    Scenario("deadlocks", deadlocks, "chunks", full=10000, short=1, weight=1, world="wide", own_server=True),
     Scenario("recovery", recovery, "recoveries", full=100, short=4, weight=1, crowd=2, world="larger", own_server=True),
 ]

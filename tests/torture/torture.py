@@ -34,6 +34,9 @@ SCENARIOS = [one for part in (
     kills, helpers, server_kills, unknown, takeovers, errors, trouble, files, signals, figures) for one in part.SCENARIOS]
 END_S = 20                  # for lanes to notice that the torture is over
 CASE_LIMIT = 200000         # of a scenario, whatever happens
+DEFAULT_S = 600
+SHORT_S = 100               # of --short, on two cores: what takes longer plays fewer cases
+PATIENCE = 20               # cases beyond the time until one meets a fault
 FAILED_LIMIT = 10          # cases with violations; the rest would say nothing new
 
 
@@ -129,7 +132,7 @@ class Torture(ground.Ground):
             return True
         count = tally.cases if one.counts == "cases" else tally.faults
         if self.options.case is not None or (deadline is not None and time.monotonic() > deadline):
-            return self.options.case is None and tally.cases > 0
+            return self.options.case is None and tally.cases >= (1 if tally.faults else PATIENCE)
         return count >= self.target(one)
 
     def end(self):
@@ -180,8 +183,8 @@ def parse(arguments):
         parser.error("--jobs: at least 1")
     if options.seed is None:
         options.seed = int.from_bytes(os.urandom(4), "big")
-    if not (options.full or options.short or options.seconds):
-        options.seconds = 600
+    if not (options.full or options.seconds):
+        options.seconds = SHORT_S if options.short else DEFAULT_S
     options.keep = options.keep or os.path.join(tempfile.gettempdir(), f"settlementd-torture-{options.seed}")
     return options, chosen
 
