@@ -2,6 +2,7 @@
 """The checker finds what it is for: in databases that were settled well, and in one whose process was killed in the middle
 of a day, something is falsified on purpose, once for each way in which an invariant can be broken."""
 
+import re
 import signal
 import socket
 import tempfile
@@ -14,6 +15,7 @@ import lib
 import oracle
 import proxy
 import stage
+import torture
 
 suite = lib.Suite()
 test = suite.test
@@ -267,6 +269,26 @@ def _():
         assert "I1" in name.stderr and "--only kill-points --case 0 --seed 5" in name.stderr, name.stderr
         kept = {path.name for path in Path(directory, "keep", "kill-points-0").iterdir()}
         assert {"violations", "settlement.tsv", "torture_audit.tsv"} <= kept, kept
+
+
+@test("a scenario of which no case met a fault is a violation")
+def _():
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory, "calm.py")
+        script.write_text(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport torture\n"
+                          "next(one for one in torture.SCENARIOS if one.name == 'errors').play = lambda case: None\n"
+                          "sys.exit(torture.main(sys.argv[1:]))\n", encoding="utf-8")
+        done = lib.Process(["/usr/bin/python3", "-B", str(script), "--only", "errors", "--seconds", "1", "--jobs", "1"],
+                           directory)
+        assert done.wait(60) == 1, done.output
+        assert "no case met a fault" in done.stderr, done.stderr
+
+
+@test("docs/reliability.md has a row for each scenario, and for nothing else")
+def _():
+    text = (lib.ROOT / "docs/reliability.md").read_text(encoding="utf-8").partition("| scenario |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted(one.name for one in torture.SCENARIOS), rows
 
 
 lonely = None
