@@ -142,7 +142,8 @@ class Lane:
     def stage(self, scenario, world):
         key = (scenario.own_server, world)
         if key not in self.stages:
-            self.stages[key] = self.stage_on(self.server(scenario), world)
+            spare = None if scenario.own_server else self.ground.take_spare(world)
+            self.stages[key] = spare or self.stage_on(self.server(scenario), world)
         return self.stages[key]
 
     def stage_on(self, server, world):
@@ -165,8 +166,12 @@ class Lane:
                 discard(made)
 
     def close(self):
-        for made in self.stages.values():
-            discard(made)
+        for (own_server, world), made in self.stages.items():
+            if own_server:
+                discard(made)
+            else:
+                made.end_all()
+                self.ground.give_spare(world, made)
         if self.own is not None:
             self.own.remove()
 

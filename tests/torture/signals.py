@@ -179,5 +179,5 @@ def signals(case):
 
 
 SCENARIOS = [
-    Scenario("signals", signals, "signals and jumps", counts="cases", full=700, short=7, weight=2, crowd=3, world="small"),
+    Scenario("signals", signals, "signals and jumps", counts="cases", full=210, short=7, weight=2, crowd=3, world="small"),
 ]

@@ -25,7 +25,7 @@ WORLDS = {
              {"threads": 1, "chunk_size": 2, "partition_items": 60}),
     "small": (DAYS, 0, {"contents": 30, "views": 400, "ad_views": 120, "missing": 2},
               {"threads": 2, "chunk_size": 1, "partition_items": 60}),
-    "spread": ((DAYS[0],), 0, {"contents": 60, "views": 300, "ad_views": 90, "missing": 2},
+    "spread": ((DAYS[0],), 0, {"contents": 36, "views": 120, "ad_views": 40, "missing": 2},
                {"threads": 1, "chunk_size": 1, "partition_items": 8}),
     "wide": ((DAYS[0],), 0, {"contents": 700, "views": 3000, "ad_views": 1500, "missing": 4},
              {"threads": 2, "chunk_size": 1, "partition_items": 20}),

@@ -47,6 +47,7 @@ class Torture(ground.Ground):
         super().__init__(options.keep)
         self.options = options
         self.firsts = {}        # world -> the first stage of it
+        self.spare = {}         # world -> stages on the shared server that nobody plays on: the next scenario's
         self.calls = {}         # what an undisturbed process calls, counted once
         self.orders = {}        # the order in which points are tried
         self.counting = threading.RLock()
@@ -63,6 +64,15 @@ class Torture(ground.Ground):
             if self.common is None:
                 self.common = self.server("shared", pool=128)
             return self.common
+
+    def take_spare(self, world):
+        with self.sharing:
+            found = self.spare.get(world)
+            return found.pop() if found else None
+
+    def give_spare(self, world, made):
+        with self.sharing:
+            self.spare.setdefault(world, []).append(made)
 
     def deadline(self, one, chosen):
         """When a scenario has to end, by its share of what is left of the budget."""

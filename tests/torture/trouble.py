@@ -180,8 +180,8 @@ def greed(stage):
 
 
 SCENARIOS = [
-    Scenario("server-trouble", server_trouble, "troubles", full=200, short=6, weight=2, crowd=3, world="small",
+    Scenario("server-trouble", server_trouble, "troubles", full=80, short=6, weight=2, crowd=3, world="small",
              own_server=True),
-    Scenario("full-disk", full_disk, "times that the disk was full", full=60, short=3, weight=1, crowd=1, world="small",
+    Scenario("full-disk", full_disk, "times that the disk was full", full=24, short=3, weight=1, crowd=1, world="small",
              needs_root=True),
 ]
