@@ -121,6 +121,7 @@ START_TEST(memory_that_is_not_to_be_had_is_said_and_the_connection_stays)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new();
     harness_execute(harness, "CREATE TABLE filled (id INT, word TEXT, same INT, day DATE)");
+    harness_share(harness, "filled");
     (void)exhaust(&scenarios[_i], harness);
     ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM filled"), 0);
     ck_assert(!db_in_transaction(harness_db(harness)));
