@@ -81,7 +81,10 @@ enum err claim_take(struct db *db, struct partition *partition, const struct cla
     }
     taken.epoch++;
     TRY(read_position(db, node_id, &taken));
-    *partition = taken;
+    /* Not as a whole: other threads read what never changes, and in whose hand it is. */
+    partition->epoch = taken.epoch;
+    partition->checkpoint = taken.checkpoint;
+    partition->chunk_count = taken.chunk_count;
     return OK;
 }
 

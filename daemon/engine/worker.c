@@ -368,8 +368,8 @@ static bool wait_at_most(struct pool *pool, int64_t ms)
 
 static void hear(struct pool *pool, struct partition *partition, const struct partition_news *one)
 {
-    bool ours = partition->hand == HAND_OURS || partition->hand == HAND_DONE;
-    if (ours || one->epoch < partition->epoch) return; /* older than what we know */
+    if (partition->hand == HAND_OURS || partition->hand == HAND_DONE) return;
+    if (one->epoch < partition->epoch) return; /* older than what we know */
     partition->epoch = one->epoch;
     put_into(pool, partition, one->hand);
 }
