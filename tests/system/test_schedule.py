@@ -7,6 +7,7 @@ import datetime
 import os
 import re
 import signal
+from pathlib import Path
 
 import seams  # before lib: it chooses the programs
 import lib
