@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config_options.h"
@@ -203,6 +204,7 @@ static enum err load(const struct input *input, struct config *ret_config, struc
     char path[64];
     if (file < 0) file = memfd_create("configuration", MFD_CLOEXEC);
     ASSERT(file >= 0 && ftruncate(file, 0) == 0);
+    ASSERT(fchmod(file, S_IRUSR | S_IWUSR) == 0); /* what anybody may write is refused */
     ASSERT(pwrite(file, input->at, input->left, 0) == (ssize_t)input->left);
     (void)text_format(path, sizeof(path), "/proc/self/fd/%d", file);
     return config_load(path, ret_config, detail);
