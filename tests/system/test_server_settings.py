@@ -157,6 +157,8 @@ def _():
     with servers.Served(servers.Address(server)) as database:
         for make, what in (("TABLE sloppy (i INT)", "sloppy is MyISAM"), ("SEQUENCE careless", "careless is MyISAM")):
             database.execute(f"CREATE {make} ENGINE=MyISAM")
+            # The worker sees what it has a right in.
+            database.execute(f"GRANT SELECT ON {make.split()[1]} TO {database.name}_worker")
             assert what in database.daemon(ready=False).expect(78).stderr
             assert what in database.run(DAY).expect(1).stderr
             database.execute(f"DROP {make.split()[0]} {make.split()[1]}")
