@@ -215,7 +215,7 @@ def _():
 
 @test("SIGTERM while a step is planned, and while the day is closed: exit 0, and the next daemon resumes")
 def _():
-    for table, values in (("step_plan", "1, 'settlement', NOW(6), 1, 1, NULL"),
+    for table, values in (("step_plan", "1, 'settlement', NOW(6), 1, 1, NULL, NULL, ''"),
                           ("day_close", f"'{DAY}', 'CLOSED', NOW(6), NOW(6), 0, 0, 1, 0")):
         with Served(ttl_s=60) as database:
             database.fill(DAY)
