@@ -3,7 +3,7 @@
 What then ends with 0 has printed and stored the same as without a fault; everything else says what is wrong. An import is
 whole or not there, and so are its reject files.
 
-Programs and sampling are those of test_fault_sweep.py; the distance here is a tenth of FAULT_EVERY.
+Programs and sampling are those of test_fault_sweep.py; the distance here is a third of FAULT_EVERY.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from test_fault_sweep import EVERY, Faulty, calls_to_try, expect_clean
 
 suite = lib.Suite()
 
-DISTANCE = max(1, EVERY // 10)
+DISTANCE = max(1, EVERY // 3)
 FAULTS = {
     "db": ("before:error=1213", "before:error=1205", "before:error=1020", "before:lose", "sent:lose", "after:lose"),
     "file": ("before:error=ENOSPC", "sent:error=EIO"),

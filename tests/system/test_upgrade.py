@@ -17,7 +17,7 @@ test = suite.test
 
 DAYS = ("2026-07-01", "2026-07-02")
 MANY = {"contents": 400, "views": 1200, "ad_views": 200}
-LATEST = len(list((lib.ROOT / "migrations").glob("*.sql")))
+LATEST = len(list((lib.ROOT / "migrations").glob("[0-9]*.sql")))
 NEXT = f"{LATEST + 1:04d}_next.sql"
 WORKS = f"-- works with programs from: {LATEST:04d}\n"
 # Tables that every chunk uses, one that the coordinator uses, and a new one.
@@ -47,7 +47,7 @@ class Version:
         (self.directory / "migrations" / NEXT).write_text(migration, encoding="utf-8")
 
     def migrate(self, database):
-        return database.start(self.settlectl, "--config", database.configuration, "migrate")
+        return database.start(self.settlectl, "--config", database.owner_configuration, "migrate")
 
 
 class Upgraded(daemon.Served):
