@@ -92,7 +92,8 @@ static enum err set_execution(struct db *db, void *context)
     if (conductor->again) TRY(repository_execution_ended(db, execution, &conductor->end, &ended));
     if (ended) return OK;
     bool given_up = !status_is_running(conductor->end.to) && conductor->end.to != STATUS_COMPLETED;
-    if (given_up) TRY(spread_give_up(db, &conductor->run));
+    /* Once more: the end of its step may not have been recorded. */
+    if (given_up) TRY(spread_give_up(db, conductor->run.job_instance_id, "STOPPED"));
     return repository_set_execution(db, execution, &conductor->end);
 }
 
@@ -126,11 +127,10 @@ static enum err end_step(struct db *db, void *context)
         TRY(repository_find_step(db, conductor->run.job_execution_id, name, &id, &status));
         if (status == conductor->end.to) return OK;
     }
-    TRY(spread_close(db, &conductor->run, name));
     if (conductor->end.to == STATUS_COMPLETED)
-        TRY(spread_insist_done(db, &conductor->run, name));
+        TRY(spread_complete(db, &conductor->run, name));
     else
-        TRY(spread_withdraw(db, &conductor->run, name));
+        TRY(spread_give_up(db, conductor->run.job_instance_id, "STOPPED"));
     return repository_end_step(db, &conductor->run, name, conductor->step_execution_id,
                                &conductor->end);
 }

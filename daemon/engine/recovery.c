@@ -4,15 +4,8 @@
 #include "common/log.h"
 #include "daemon/engine/repository.h"
 #include "daemon/engine/retry.h"
+#include "daemon/engine/spread.h"
 
-static const char CLOSE_STEPS_SQL[] =
-    "UPDATE step_plan SET open_execution_id = NULL"
-    " WHERE job_instance_id = ? AND open_execution_id IS NOT NULL";
-/* Partitions before steps: these locks wait for a chunk that is being committed right now, and after them
- * nothing of the old epoch can be. */
-static const char RAISE_EPOCHS_SQL[] =
-    "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'FAILED',"
-    " updated_at = NOW(6) WHERE job_instance_id = ? AND status <> 'COMPLETED'";
 static const char FAIL_STEPS_SQL[] =
     "UPDATE BATCH_STEP_EXECUTION SET STATUS = 'FAILED', EXIT_CODE = 'FAILED', EXIT_MESSAGE = ?,"
     " END_TIME = NOW(6), LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
@@ -47,8 +40,7 @@ enum err recovery_fail_execution(struct db *db, const struct abandoned_execution
     if (execution->policy != NULL)
         restart = restart_decide(execution->policy, cause, restarts, retry_random());
     describe(execution, owner, restart.due, message, sizeof(message));
-    TRY(db_run(db, NULL, CLOSE_STEPS_SQL, "i", execution->job_instance_id));
-    TRY(db_run(db, NULL, RAISE_EPOCHS_SQL, "i", execution->job_instance_id));
+    TRY(spread_give_up(db, execution->job_instance_id, "FAILED"));
     TRY(db_run(db, NULL, FAIL_STEPS_SQL, "si", message, execution->job_execution_id));
     const struct execution_end end = {
         .from = execution->status,

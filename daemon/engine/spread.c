@@ -14,15 +14,11 @@ static const char OPEN_SQL[] =
 static const char CLOSE_SQL[] =
     "UPDATE step_plan SET open_execution_id = NULL"
     " WHERE job_instance_id = ? AND step_name = ? AND open_execution_id IS NOT NULL";
-static const char WITHDRAW_SQL[] =
-    "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'STOPPED',"
-    " updated_at = NOW(6) WHERE job_instance_id = ? AND step_name = ?"
-    " AND status IN ('PENDING', 'STARTED')";
 static const char CLOSE_ALL_SQL[] =
     "UPDATE step_plan SET open_execution_id = NULL"
     " WHERE job_instance_id = ? AND open_execution_id IS NOT NULL";
 static const char WITHDRAW_ALL_SQL[] =
-    "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = 'STOPPED',"
+    "UPDATE step_partition SET epoch = epoch + 1, node_id = NULL, status = ?,"
     " updated_at = NOW(6) WHERE job_instance_id = ? AND status IN ('PENDING', 'STARTED')";
 static const char UNFINISHED_SQL[] =
     "SELECT COUNT(*) FROM step_partition WHERE job_instance_id = ? AND step_name = ?"
@@ -77,27 +73,18 @@ enum err spread_open(struct db *db, const struct run *run, const char *step_name
                   terms->inputs, run->job_instance_id, step_name, run->job_execution_id);
 }
 
-enum err spread_close(struct db *db, const struct run *run, const char *step_name)
-{
-    return db_run(db, NULL, CLOSE_SQL, "is", run->job_instance_id, step_name);
-}
-
-enum err spread_withdraw(struct db *db, const struct run *run, const char *step_name)
-{
-    return db_run(db, NULL, WITHDRAW_SQL, "is", run->job_instance_id, step_name);
-}
-
-enum err spread_give_up(struct db *db, const struct run *run)
-{
-    TRY(db_run(db, NULL, CLOSE_ALL_SQL, "i", run->job_instance_id));
-    return db_run(db, NULL, WITHDRAW_ALL_SQL, "i", run->job_instance_id);
-}
-
-enum err spread_insist_done(struct db *db, const struct run *run, const char *step_name)
+enum err spread_complete(struct db *db, const struct run *run, const char *step_name)
 {
     int64_t unfinished = 0;
+    TRY(db_run(db, NULL, CLOSE_SQL, "is", run->job_instance_id, step_name));
     TRY(db_query_i64(db, &unfinished, 0, UNFINISHED_SQL, "is", run->job_instance_id, step_name));
     return unfinished == 0 ? OK : ERR_FENCED;
+}
+
+enum err spread_give_up(struct db *db, int64_t job_instance_id, const char *status)
+{
+    TRY(db_run(db, NULL, CLOSE_ALL_SQL, "i", job_instance_id));
+    return db_run(db, NULL, WITHDRAW_ALL_SQL, "si", status, job_instance_id);
 }
 
 /* ---- looking ---- */

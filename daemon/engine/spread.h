@@ -18,20 +18,19 @@ struct spread_terms {
     char inputs[JOB_INPUTS]; /* see job.h */
 };
 
-/* Opens the step to other processes, or closes it. Opening a step whose execution has ended since
- * does nothing. Closing comes before the locks on its partitions. */
+/* Opens the step to other processes; does nothing when its execution has ended since. */
 enum err spread_open(struct db *db, const struct run *run, const char *step_name,
                      const struct spread_terms *terms) MUST_CHECK;
-enum err spread_close(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
 
-/* In the transaction that ends a step which is not COMPLETED: raises the epoch of all that is
- * unfinished, wherever it is; nobody commits another chunk of it. */
-enum err spread_withdraw(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
-/* The same for all steps, in the transaction that ends an execution which is not COMPLETED: the end
- * of its step may not have been recorded. */
-enum err spread_give_up(struct db *db, const struct run *run) MUST_CHECK;
-/* In the transaction that ends a step as COMPLETED: ERR_FENCED unless all its partitions are. */
-enum err spread_insist_done(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
+/* In the transaction that ends a step as COMPLETED: closes it. ERR_FENCED unless all its partitions
+ * are COMPLETED. */
+enum err spread_complete(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
+
+/* In the transaction that ends a step or an execution other than well: closes all steps of the
+ * instance and raises the epoch of all that is unfinished, wherever it is, and sets it to `status`. Waits for a
+ * chunk that is being committed right now; after it nothing of the old epochs can be. Both close
+ * before they lock partitions, as chunks that skip do. */
+enum err spread_give_up(struct db *db, int64_t job_instance_id, const char *status) MUST_CHECK;
 
 /* One process's view of a step. */
 struct spread {
