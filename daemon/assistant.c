@@ -84,13 +84,9 @@ static enum err watch(void *context)
     struct runner *runner = &assistant->runner;
     CLEANUP(spread_news_free) struct spread_news news = {0};
     if (control_stopping(&runner->control) != STOP_NONE) return OK;
-    db_mark_metadata(runner->db, true);
-    enum err err = spread_survey(runner->db, &assistant->spread, &news);
-    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(runner->db) == OK ? ERR_LOST : err;
-    db_mark_metadata(runner->db, false);
-    if (err == OK) pool_tell(runner->pool, &news);
-    if (err == OK && news.stop_asked) control_stop(&runner->control, STOP_DRAIN);
-    return err;
+    TRY(pool_look(runner->pool, runner->db, &assistant->spread, &news));
+    if (news.stop_asked) control_stop(&runner->control, STOP_DRAIN);
+    return OK;
 }
 
 static enum err work_on(struct assistant *assistant, const struct step *step)

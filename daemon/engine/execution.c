@@ -193,21 +193,15 @@ static enum err prepare_step(struct conductor *conductor)
 }
 
 /* While workers are at it: what do others do with the partitions, and has somebody asked for this
- * execution to stop? A connection that was lost is made anew, so that the next look finds one;
- * whatever else fails, there will be another look. */
+ * execution to stop? Whatever fails, there will be another look. */
 static enum err watch(void *context)
 {
     struct conductor *conductor = context;
     struct engine *engine = conductor->engine;
     CLEANUP(spread_news_free) struct spread_news news = {0};
     if (control_stopping(engine->control) != STOP_NONE) return OK;
-    db_mark_metadata(engine->db, true);
-    enum err err = spread_survey(engine->db, &conductor->spread, &news);
-    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(engine->db) == OK ? ERR_LOST : err;
-    db_mark_metadata(engine->db, false);
-    if (err != OK) return err;
+    TRY(pool_look(engine->pool, engine->db, &conductor->spread, &news));
     control_set_done(engine->control, news.read_items);
-    pool_tell(engine->pool, &news);
     if (news.stop_asked) control_request_stop(engine->control);
     return OK;
 }

@@ -374,7 +374,7 @@ static void hear(struct pool *pool, struct partition *partition, const struct pa
     put_into(pool, partition, one->hand);
 }
 
-void pool_tell(struct pool *pool, const struct spread_news *news)
+static void take_in(struct pool *pool, const struct spread_news *news)
 {
     pthread_mutex_lock(&pool->lock);
     const struct partition_list *list = pool->task->partitions;
@@ -390,6 +390,17 @@ void pool_tell(struct pool *pool, const struct spread_news *news)
     if (failed && !pool->task->helps) note_failure(pool, ERR_STEP_FAILED, &news->failure);
     if (pool->hands[HAND_FREE] > 0) pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
+}
+
+enum err pool_look(struct pool *pool, struct db *db, struct spread *spread,
+                   struct spread_news *ret_news)
+{
+    db_mark_metadata(db, true);
+    enum err err = spread_survey(db, spread, ret_news);
+    if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(db) == OK ? ERR_LOST : err;
+    db_mark_metadata(db, false);
+    if (err == OK) take_in(pool, ret_news);
+    return err;
 }
 
 /* Nothing more is taken, and nobody waited for. */

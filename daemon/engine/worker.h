@@ -37,8 +37,8 @@ struct pool_task {
     struct partition_list *partitions;
     bool helps; /* the execution is another process's: what others have is not waited for */
     /* Called about once a second, on the coordinator's thread and connection, while the workers are
-     * at it, and more often when only others are. It may say what others do with the partitions
-     * (pool_tell); ERR_FENCED ends the step for this process. NULL: nobody else takes any. */
+     * at it, and more often when only others are. It may look what others do with the partitions
+     * (pool_look); ERR_FENCED ends the step for this process. NULL: nobody else takes any. */
     enum err (*watch)(void *context);
     void *watch_context;
 };
@@ -51,8 +51,10 @@ struct pool_task {
 enum err pool_run(struct pool *pool, struct db *db, const struct pool_task *task,
                   struct detail *detail) MUST_CHECK;
 
-/* From `watch`: what has become of the partitions that no worker of ours is at. */
-void pool_tell(struct pool *pool, const struct spread_news *news);
+/* From `watch`: looks on `db` what has become of the partitions that no worker of ours is at, and
+ * takes it in. A connection that was lost is made anew, so that the next look finds one. */
+enum err pool_look(struct pool *pool, struct db *db, struct spread *spread,
+                   struct spread_news *ret_news) MUST_CHECK;
 
 /* What the workers' connections were used for, in sum. */
 struct db_usage pool_usage(const struct pool *pool);

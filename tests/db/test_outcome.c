@@ -94,9 +94,7 @@ static enum err tell_of_others(void *context)
     CLEANUP(spread_news_free) struct spread_news news = {0};
     struct tiny *tiny = watched->tiny;
     struct spread spread = {.run = &tiny->run, .step_name = tiny_step.name, .node_id = TINY_NODE};
-    TRY(spread_survey(harness_db(tiny->harness), &spread, &news));
-    pool_tell(watched->pool, &news);
-    return OK;
+    return pool_look(watched->pool, harness_db(tiny->harness), &spread, &news);
 }
 
 /* Somebody who holds the row may be about to take the partition: that it was not taken is seen at
