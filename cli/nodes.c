@@ -43,7 +43,7 @@ static const char LEFT_SQL[] =
     " ON p.job_instance_id = l.job_instance_id AND p.step_name = l.step_name"
     " WHERE l.open_execution_id IS NOT NULL AND p.status = 'STARTED' AND p.node_id = ?)"
     " + (SELECT COUNT(*) FROM node WHERE node_id = ? AND lease_until > NOW(6)"
-    " AND status NOT LIKE '%drained: takes on nothing more%')";
+    " AND takes_work)";
 
 static const struct output_column columns[] = {
     {"Node", "node", OUTPUT_TEXT},
