@@ -39,8 +39,8 @@ struct progress {
     char label[PROGRESS_LABEL], unit[PROGRESS_UNIT];
     int64_t total, done, inherited;
     int64_t began_us, shown_us;
-    struct progress_sample
-        samples[PROGRESS_SAMPLES]; /* a ring: the rate is that of the last few seconds */
+    /* A ring: the rate is that of the last few seconds. */
+    struct progress_sample samples[PROGRESS_SAMPLES];
     int sample_count, sample_next;
 };
 

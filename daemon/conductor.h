@@ -11,8 +11,8 @@ struct conductor_order {
     const struct job *job;
     char date[JOB_DATE];
     enum started_for reason;
-    int64_t
-        after_execution_id; /* only if that is still the latest of its instance; 0: whatever was before */
+    /* Only if that is still the latest of its instance; 0: whatever was before. */
+    int64_t after_execution_id;
     int64_t request_id;            /* 0: none */
     char slot_at[REPOSITORY_TIME]; /* empty: none */
 };

@@ -11,7 +11,8 @@
 #include "daemon/notify.h"
 
 struct loop_pace {
-    int status_gap_ms; /* between two status lines, and before what the manager had no room for is tried again */
+    /* Between two status lines, and before what the manager had no room for is tried again. */
+    int status_gap_ms;
     int reload_gap_ms; /* between two orders to reload */
     int extend_ms; /* between two extensions of the manager's patience, each three times as long */
     int cut_after_ms; /* after the second stop signal */

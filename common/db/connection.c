@@ -324,11 +324,6 @@ enum err db_execute(struct db *db, const char *sql)
     return err;
 }
 
-int64_t db_affected(const struct db *db)
-{
-    return db->affected;
-}
-
 uint64_t db_session_id(const struct db *db)
 {
     return db->session_id;

@@ -54,9 +54,6 @@ void db_refuse(struct db *db, const char *words);
 /* Runs one statement without parameters; a result is read and dropped. */
 enum err db_execute(struct db *db, const char *sql) MUST_CHECK;
 
-/* Rows matched by the last statement (CLIENT_FOUND_ROWS: matched, also where nothing changed). */
-int64_t db_affected(const struct db *db);
-
 /* The number that the server knows this session by; it stays readable after the connection was
  * lost. */
 uint64_t db_session_id(const struct db *db);

@@ -96,7 +96,6 @@ static int query(struct db *db, const char *sql, MYSQL_RES **ret_result)
     MYSQL *mysql = db->mysql;
     if (mysql_real_query(mysql, sql, (unsigned long)strlen(sql)) != 0) return 1;
     MYSQL_RES *result = mysql_store_result(mysql);
-    db->affected = (int64_t)mysql_affected_rows(mysql);
     *ret_result = result;
     return result == NULL && mysql_field_count(mysql) > 0;
 }

@@ -19,7 +19,6 @@ struct db {
     bool in_transaction;
     bool rolled_back; /* by the server, behind an error that ends transactions */
     bool metadata;
-    int64_t affected;
     unsigned error_number;
     bool refused; /* by the gate: the message is the gate's */
     char message[sizeof(((struct detail *)NULL)->text)];

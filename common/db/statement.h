@@ -31,8 +31,8 @@ struct column {
     const char *const *text; /* a text per row; NULL stands for SQL's NULL */
     const char *same_text;   /* the same text in every row */
     const int64_t *same_i64; /* the same integer in every row */
-    const char *
-        same_date; /* the same date, "YYYY-MM-DD", in every row: the server is spared the parsing */
+    /* The same date, "YYYY-MM-DD", in every row: the server is spared the parsing. */
+    const char *same_date;
 };
 
 /* Executes an INSERT, UPDATE or DELETE once for each row, in the order of the rows, in one round

@@ -14,8 +14,8 @@ struct engine {
     const char *node_id; /* this process */
     struct run_limits limits;
     struct restart_policy restart;
-    enum end_cause
-        signal_cause; /* what it means when a signal stops it: CAUSE_PERSON or CAUSE_SHUTDOWN */
+    /* What it means when a signal stops it: CAUSE_PERSON or CAUSE_SHUTDOWN. */
+    enum end_cause signal_cause;
     /* Called when the end of a step or of the execution was committed, before anybody is told. */
     void (*ended)(void *context, struct db *db, int64_t job_execution_id);
     void *ended_context;

@@ -44,8 +44,8 @@ enum key_reach {
 /* Where the keys of a step are, for planning. Parameters are bound in the order given. */
 struct key_source {
     const char *bounds_sql; /* (date): smallest and largest key; NULLs when there are none */
-    const char *
-        estimate_sql; /* (date, lower exclusive, upper inclusive): an EXPLAIN whose rows are estimated */
+    /* (date, lower exclusive, upper inclusive): an EXPLAIN whose rows are estimated. */
+    const char *estimate_sql;
     const char *last_below_sql;  /* (date, upper inclusive): largest key up to it */
     const char *first_above_sql; /* (date, lower exclusive): smallest key above it */
     enum key_reach reach;
@@ -56,9 +56,9 @@ struct step {
     const char *name;
     const char *unit; /* what its progress counts: "logs", "contents" */
     struct key_source source;
-    const char
-        *skip_hint; /* what to do when too many items were skipped; NULL: nothing is ever skipped */
-    bool repeated;  /* a restart does all of it again: it judges, rather than adds */
+    /* What to do when too many items were skipped; NULL: nothing is ever skipped. */
+    const char *skip_hint;
+    bool repeated; /* a restart does all of it again: it judges, rather than adds */
     /* Called by each worker, with its own connection, before its first chunk of the step. */
     enum err (*open)(struct db *db, const struct run *run, void **ret_state);
     enum err (*process)(struct chunk *chunk, void *state);

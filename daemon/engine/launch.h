@@ -12,16 +12,16 @@ struct launch_request {
     const char *date;
     const char *node_id;      /* of the process that asks */
     const char *gone_node_id; /* known to be dead although its lease is not over; NULL for none */
-    const struct restart_policy
-        *policy; /* for what dead processes left behind; NULL: no restarts */
-    bool
-        runs_none; /* the asking process runs none of the job: what is marked as its own was left behind */
+    /* For what dead processes left behind; NULL: no restarts. */
+    const struct restart_policy *policy;
+    /* The asking process runs none of the job: what is marked as its own was left behind. */
+    bool runs_none;
     struct provenance why; /* with after_execution_id set: only if that is still the latest */
 };
 
 struct launch_answer {
-    int64_t
-        job_execution_id; /* the new one; with ERR_CLOSED the one that closed the day; with ERR_BUSY the running one */
+    /* The new one; with ERR_CLOSED the one that closed the day; with ERR_BUSY the running one. */
+    int64_t job_execution_id;
     int64_t job_instance_id;
     bool restarted;   /* the instance had executions before */
     int64_t restarts; /* automatic ones in a row, this one included */
@@ -29,10 +29,10 @@ struct launch_answer {
     char owner_id[NODE_ID]; /* with ERR_BUSY: who runs it */
     struct node_state owner;
     char running_date[JOB_DATE];
-    bool
-        overtaken; /* with ERR_REFUSED: somebody was quicker; the tables tell what there is to do */
-    int64_t
-        given_up_id; /* left behind by a dead process, and not started again by itself; 0: none */
+    /* With ERR_REFUSED: somebody was quicker; the tables tell what there is to do. */
+    bool overtaken;
+    /* Left behind by a dead process, and not started again by itself; 0: none. */
+    int64_t given_up_id;
 };
 
 /* OK: a new execution, STARTING, is ours. ERR_CLOSED: there is nothing to do. ERR_BUSY: a process

@@ -27,9 +27,9 @@ enum err spread_open(struct db *db, const struct run *run, const char *step_name
 enum err spread_complete(struct db *db, const struct run *run, const char *step_name) MUST_CHECK;
 
 /* In the transaction that ends a step or an execution other than well: closes all steps of the
- * instance and raises the epoch of all that is unfinished, wherever it is, and sets it to `status`. Waits for a
- * chunk that is being committed right now; after it nothing of the old epochs can be. Both close
- * before they lock partitions, as chunks that skip do. */
+ * instance and raises the epoch of all that is unfinished, wherever it is, and sets it to `status`.
+ * Waits for a chunk that is being committed right now; after it nothing of the old epochs can be.
+ * Both close before they lock partitions, as chunks that skip do. */
 enum err spread_give_up(struct db *db, int64_t job_instance_id, const char *status) MUST_CHECK;
 
 /* One process's view of a step. */

@@ -73,10 +73,3 @@ enum end_cause end_cause_parse(const char *name)
         if (strcmp(causes[i], name) == 0) return (enum end_cause)i;
     return CAUSE_NONE;
 }
-
-enum batch_status status_worse(enum batch_status a, enum batch_status b)
-{
-    enum batch_status higher = a > b ? a : b;
-    if (higher > STATUS_STARTED) return higher;
-    return a == STATUS_COMPLETED || b == STATUS_COMPLETED ? STATUS_COMPLETED : higher;
-}

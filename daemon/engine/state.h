@@ -49,7 +49,4 @@ const char *end_cause_name(enum end_cause cause);
 /* CAUSE_NONE for a word that is none of them. */
 enum end_cause end_cause_parse(const char *name);
 
-/* Spring Batch's upgrade rule: the status of a whole out of those of its parts. */
-enum batch_status status_worse(enum batch_status a, enum batch_status b);
-
 #endif

@@ -17,8 +17,8 @@ struct check_group {
     const char *names[CHECKS_IN_GROUP]; /* up to the first NULL */
     const char *sql;
     const char *parameters;
-    bool
-        against_logs; /* contents with late logs are left out, and late logs looked for when it fails */
+    /* Contents with late logs are left out, and late logs looked for when it fails. */
+    bool against_logs;
 };
 
 extern const struct check_group reconciliation_groups[];

@@ -34,8 +34,8 @@ void due_find(const struct timetable *timetable, int64_t after_us, int64_t until
 struct due_question {
     const struct timetable *timetable; /* for words */
     int64_t now_us;
-    int64_t
-        latest_s; /* the latest slot that is due, perhaps beyond the ones that are decided now */
+    /* The latest slot that is due, perhaps beyond the ones that are decided now. */
+    int64_t latest_s;
     enum misfire_policy misfire;
     bool disabled;         /* since the slot became due */
     const char *paused_by; /* NULL: the job is not paused */

@@ -59,50 +59,6 @@ START_TEST(each_move_is_allowed_or_forbidden_as_the_table_says)
 }
 END_TEST
 
-struct worse_case {
-    enum batch_status a, b, worse;
-};
-
-/* BatchStatus.upgradeTo of Spring Batch 5: above STARTED the higher counts; else COMPLETED wins;
- * else the higher. */
-static const struct worse_case worse_cases[] = {
-    {STATUS_COMPLETED, STATUS_COMPLETED, STATUS_COMPLETED},
-    {STATUS_COMPLETED, STATUS_STARTING, STATUS_COMPLETED},
-    {STATUS_COMPLETED, STATUS_STARTED, STATUS_COMPLETED},
-    {STATUS_STARTING, STATUS_STARTED, STATUS_STARTED},
-    {STATUS_STARTING, STATUS_STARTING, STATUS_STARTING},
-    {STATUS_COMPLETED, STATUS_STOPPING, STATUS_STOPPING},
-    {STATUS_COMPLETED, STATUS_STOPPED, STATUS_STOPPED},
-    {STATUS_STARTED, STATUS_STOPPED, STATUS_STOPPED},
-    {STATUS_COMPLETED, STATUS_FAILED, STATUS_FAILED},
-    {STATUS_STOPPED, STATUS_FAILED, STATUS_FAILED},
-    {STATUS_STOPPING, STATUS_STOPPED, STATUS_STOPPED},
-    {STATUS_FAILED, STATUS_ABANDONED, STATUS_ABANDONED},
-    {STATUS_FAILED, STATUS_UNKNOWN, STATUS_UNKNOWN},
-    {STATUS_COMPLETED, STATUS_UNKNOWN, STATUS_UNKNOWN},
-};
-
-START_TEST(the_worse_of_two_is_the_same_from_both_sides)
-{
-    const struct worse_case *wanted = &worse_cases[_i];
-    ck_assert_int_eq(status_worse(wanted->a, wanted->b), wanted->worse);
-    ck_assert_int_eq(status_worse(wanted->b, wanted->a), wanted->worse);
-}
-END_TEST
-
-START_TEST(the_worst_of_many_does_not_depend_on_their_order)
-{
-    for (int a = 0; a < STATUS_COUNT; a++)
-        for (int b = 0; b < STATUS_COUNT; b++)
-            for (int c = 0; c < STATUS_COUNT; c++) {
-                enum batch_status first = (enum batch_status)a, second = (enum batch_status)b,
-                                  third = (enum batch_status)c;
-                ck_assert_int_eq(status_worse(status_worse(first, second), third),
-                                 status_worse(first, status_worse(second, third)));
-            }
-}
-END_TEST
-
 Suite *test_state_suite(void)
 {
     Suite *suite = suite_create("state");
@@ -111,9 +67,6 @@ Suite *test_state_suite(void)
     tcase_add_test(cases, other_words_are_unknown);
     tcase_add_test(cases, three_of_them_mean_that_somebody_is_at_it);
     tcase_add_test(cases, each_move_is_allowed_or_forbidden_as_the_table_says);
-    tcase_add_loop_test(cases, the_worse_of_two_is_the_same_from_both_sides, 0,
-                        (int)COUNT_OF(worse_cases));
-    tcase_add_test(cases, the_worst_of_many_does_not_depend_on_their_order);
     suite_add_tcase(suite, cases);
     return suite;
 }
