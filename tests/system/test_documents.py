@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """What docs/operations.md tells people to type against the database works as it stands there: the users of
-migrations/users.sql can do what they are for, and each query is understood."""
+migrations/users.sql can do what they are for, and each query is understood. compose.yaml's files make the same users."""
 
 import contextlib
+import os
 import re
+import subprocess
+import tempfile
 from pathlib import Path
 
 import lib
@@ -22,23 +25,34 @@ def statements(word):
     return [text.strip() for text in re.findall(rf"^({word}\b[^;]+);", code, re.MULTILINE)]
 
 
-@contextlib.contextmanager
-def site(database):
-    """The users of migrations/users.sql for a database of another name, without what logs in an operating system's user;
-    gives the names of owner and daemon."""
-    text = (lib.ROOT / "migrations" / "users.sql").read_text(encoding="utf-8")
+def renamed(database, path):
+    """A file of the project that is about the database settlement and its users, for a database of another name."""
+    text = (lib.ROOT / path).read_text(encoding="utf-8")
     text = re.sub(r"\bsettlement(_owner|_worker|_reader|\.\*)", rf"{database.name}\1", text)
-    text = text.replace("settlementd@", f"{database.name}_daemon@").replace(" IDENTIFIED VIA unix_socket", "")
-    commands = [command for command in re.sub(r"^--.*$", "", text, flags=re.MULTILINE).split(";") if command.strip()]
+    return re.sub(r"\bsettlementd(@| owner-| database-)", rf"{database.name}_daemon\1", text)
+
+
+@contextlib.contextmanager
+def dropped(database):
+    """The names of owner and daemon, who are no more at the end."""
     names = f"{database.name}_owner", f"{database.name}_daemon"
     try:
+        yield names
+    finally:
+        for name in names:
+            database.execute(f"DROP USER IF EXISTS {name}@localhost")
+
+
+@contextlib.contextmanager
+def site(database):
+    """The users of migrations/users.sql, without what logs in an operating system's user; gives owner and daemon."""
+    text = renamed(database, "migrations/users.sql").replace(" IDENTIFIED VIA unix_socket", "")
+    commands = [command for command in re.sub(r"^--.*$", "", text, flags=re.MULTILINE).split(";") if command.strip()]
+    with dropped(database) as names:
         for _ in range(2):      # it may be run again
             for command in commands:
                 database.execute(command)
         yield names
-    finally:
-        for name in names:
-            database.execute(f"DROP USER {name}@localhost")
 
 
 def use(database, name):
@@ -69,6 +83,65 @@ def users():
         for sql in queries:
             lib.oracle.rows_of(connection, sql)
         connection.close()
+
+
+# What the image of MariaDB does with a script of its folder for new servers.
+ENTRYPOINT = """set -eo pipefail
+docker_process_sql() {{ mariadb --no-defaults --socket='{socket}' --user=root "$@"; }}
+{script}"""
+
+
+class Container:
+    """A folder with what compose.yaml mounts, at other places and for another database."""
+
+    def __init__(self, database, folder):
+        self.database = database
+        self.folder = Path(folder)
+        (self.folder / "users.sql").write_text(renamed(database, "migrations/users.sql"), encoding="utf-8")
+        for name, password in (("owner-password", "Own/er+1=\n"), ("database-password", "w.o-r_k\n")):
+            (self.folder / name).write_text(password, encoding="utf-8")
+
+    def _entrypoint(self, script):
+        return ENTRYPOINT.format(socket=self.database.options["socket"], script=script)
+
+    def make_users(self):
+        script = renamed(self.database, "conf/container-users.sh").replace("/run/secrets", str(self.folder))
+        script = script.replace("/usr/share/settlementd", str(self.folder))
+        script = script.replace("--database=settlement", f"--database={self.database.name}")
+        return subprocess.run(["bash", "-c", self._entrypoint(script)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+    def settlectl(self, configuration, *arguments):
+        """With a configuration of conf/, and the secrets where an engine puts them."""
+        text = (lib.ROOT / "conf" / configuration).read_text(encoding="utf-8")
+        text = text.replace("/run/mysqld/mysqld.sock", self.database.options["socket"])
+        text = re.sub(r'user = "settlement(_owner|d)"',
+                      lambda m: f'user = "{self.database.name}{"_daemon" if m[1] == "d" else m[1]}"', text)
+        text = text.replace('name = "settlement"', f'name = "{self.database.name}"')
+        path = self.folder / configuration
+        path.write_text(text, encoding="utf-8")
+        return lib.Process([lib.SETTLECTL, *arguments, "--config", str(path)], self.folder,
+                           {**os.environ, "CREDENTIALS_DIRECTORY": str(self.folder)})
+
+
+@suite.test("the container: its script gives owner and worker their passwords, with which its configurations migrate and look")
+def container():
+    with lib.Database(migrate=False) as database, dropped(database) as (owner, worker), \
+            tempfile.TemporaryDirectory() as folder:
+        made = Container(database, folder)
+        done = made.make_users()
+        assert done.returncode == 0, done
+        assert "takes the owner of the schema" in made.settlectl("container.conf", "migrate").expect(1).stderr
+        granted = made.settlectl("container-owner.conf", "migrate").expect(0).stdout
+        assert granted.count("has the rights of grants.sql") == 2, granted
+        made.settlectl("container.conf", "status").expect(0)
+        for user in (owner, worker):
+            database.execute(f"ALTER USER {user}@localhost IDENTIFIED BY 'other'")
+        for configuration in ("container-owner.conf", "container.conf"):
+            assert "Access denied" in made.settlectl(configuration, "status").expect(1).stderr
+        (made.folder / "owner-password").write_text("a' OR ''='", encoding="utf-8")
+        done = made.make_users()
+        assert done.returncode != 0 and "owner-password: only letters" in done.stderr, done
 
 
 if __name__ == "__main__":
