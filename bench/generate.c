@@ -1,14 +1,15 @@
-/* Makes the rows of the bench: watch logs or advertisement logs of one day, or the contents themselves, to standard
- * output. The same arguments give the same bytes on every machine.
+/* Makes the rows of the bench: watch logs or advertisement logs of one day, or the contents
+ * themselves, to standard output. The same arguments give the same bytes on every machine.
  *
  *   generate watch-log DATE LOGS CONTENTS SEED [csv]
  *   generate ad-log    DATE LOGS CONTENTS SEED [csv]
  *   generate content        CONTENTS
  *
- * Tab-separated for LOAD DATA, in the order of the columns below; with `csv` a file as settlectl imports it, with a
- * header. A content's share of the day falls with its rank r like 1 / (r + 2): of 10 million logs over 100,000 contents
- * the first has 3 per cent, the hundredth 0.1 per cent, the last about nine rows. Ranks are scattered over the ids, so
- * that hot contents are not neighbours. Rows come in the order of the covering index: (content, member, time). */
+ * Tab-separated for LOAD DATA, in the order of the columns below; with `csv` a file as settlectl
+ * imports it, with a header. A content's share of the day falls with its rank r like 1 / (r + 2):
+ * of 10 million logs over 100,000 contents the first has 3 per cent, the hundredth 0.1 per cent,
+ * the last about nine rows. Ranks are scattered over the ids, so that hot contents are not
+ * neighbours. Rows come in the order of the covering index: (content, member, time). */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

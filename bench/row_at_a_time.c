@@ -1,11 +1,13 @@
-/* Writes the same rows of content_statistics in three ways and says how many a second: one prepared INSERT for each row with a
- * COMMIT after each chunk; the same with a COMMIT after each row, as a connection left at autocommit does; and array binding
- * with a round trip and a COMMIT for each chunk, as settlementd does.
+/* Writes the same rows of content_statistics in three ways and says how many a second: one prepared
+ * INSERT for each row with a COMMIT after each chunk; the same with a COMMIT after each row, as a
+ * connection left at autocommit does; and array binding with a round trip and a COMMIT for each
+ * chunk, as settlementd does.
  *
  *   row_at_a_time SOCKET DATABASE DATE CHUNK
  *
- * Reads the DAILY rows of the date into memory first; writes them into the table `written`, made like content_statistics and
- * empty before each way. Prints "NAME ROWS MICROSECONDS" for row-at-a-time, row-committed (its first rows) and batched. */
+ * Reads the DAILY rows of the date into memory first; writes them into the table `written`, made
+ * like content_statistics and empty before each way. Prints "NAME ROWS MICROSECONDS" for
+ * row-at-a-time, row-committed (its first rows) and batched. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

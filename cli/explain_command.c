@@ -1,5 +1,5 @@
-/* settlectl explain: prints an explanation, and fails when the recomputation is not what is stored.
- * */
+/* settlectl explain: prints an explanation, and fails when the recomputation is not what is
+ * stored. */
 #include <stdlib.h>
 #include <string.h>
 

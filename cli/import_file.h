@@ -20,9 +20,9 @@ struct import_file {
     struct detail detail; /* of the last failure to read */
 };
 
-/* ERR_NOT_FOUND, ERR_IO, or ERR_INVALID for what is no regular file or has no byte in it. `path`
- * must outlive the file. Close with import_file_close, which may be called on a zeroed one as well.
- * */
+/* ERR_NOT_FOUND, ERR_IO, or ERR_INVALID for what is no regular file or has no byte in it.
+ * `path` must outlive the file. Close with import_file_close, which may be called on a zeroed
+ * one as well. */
 enum err import_file_open(const char *path, struct import_file *ret_file,
                           struct detail *detail) MUST_CHECK;
 void import_file_close(struct import_file *file);

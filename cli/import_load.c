@@ -23,8 +23,8 @@ static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK I
 static const char SAVEPOINT_SQL[] = "SAVEPOINT import_rows";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
 
-/* A failure of the database's in the words that a person needs; a transaction never survives one.
- * */
+/* A failure of the database's in the words that a person needs; a transaction never survives
+ * one. */
 static enum err fail(struct import_load *load, enum err err, const char *doing,
                      struct detail *detail)
 {

@@ -19,8 +19,8 @@ struct import_reason {
     char text[IMPORT_REASON];
 };
 
-/* ERR_INVALID with "column: what is wrong with 'value'" in `reason`; ret_value is untouched then.
- * */
+/* ERR_INVALID with "column: what is wrong with 'value'" in `reason`; ret_value is untouched
+ * then. */
 enum err import_field_check(const struct import_column *column, const struct csv_field *field,
                             struct import_value *ret_value,
                             struct import_reason *reason) MUST_CHECK;

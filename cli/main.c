@@ -24,8 +24,8 @@ static enum err usage(struct detail *detail, const char *what, const char *subje
     return detail_set(detail, ERR_USAGE, "%s%s; see: settlectl --help", what, subject);
 }
 
-/* True when argv[*at] is the option `name` with a value, which may be in the same word or the next.
- * */
+/* True when argv[*at] is the option `name` with a value, which may be in the same word or the
+ * next. */
 static bool takes_value(char **argv, int argc, int *at, const char *name, const char **ret_value)
 {
     size_t length = strlen(name);

@@ -1,5 +1,5 @@
-/* settlectl next: when the jobs are due, what holds them up, and what was decided last about them.
- * */
+/* settlectl next: when the jobs are due, what holds them up, and what was decided last about
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 

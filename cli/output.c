@@ -322,7 +322,8 @@ enum err output_print_record(const struct output *output, FILE *file)
     return written(file);
 }
 
-/* Whether a spreadsheet would take the text for a formula; some take the wide forms of the signs. */
+/* Whether a spreadsheet would take the text for a formula; some take the wide forms of the
+ * signs. */
 static bool is_formula(const char *text)
 {
     static const char *const wide[] = {"＝", "＋", "－", "＠"};

@@ -1,7 +1,7 @@
-/* Tables of results, printed in three ways from one description of their columns: for eyes (aligned, thousands
- * separators), as CSV (RFC 4180, for spreadsheets), as JSON (for programs). Cells are added row by row, in the order of
- * the columns; running out of memory is remembered and reported by the call that prints, so that filling a table needs
- * no checks. One thread.
+/* Tables of results, printed in three ways from one description of their columns: for eyes
+ * (aligned, thousands separators), as CSV (RFC 4180, for spreadsheets), as JSON (for programs).
+ * Cells are added row by row, in the order of the columns; running out of memory is remembered and
+ * reported by the call that prints, so that filling a table needs no checks. One thread.
  *
  *   kind            for eyes                     CSV                          JSON
  *   OUTPUT_TEXT     left-aligned                 quoted where needed          string
@@ -75,8 +75,8 @@ json_t *output_json_rows(const struct output *output);
 json_t *output_json_record(const struct output *output);
 json_t *output_json_total(const struct output *output);
 
-/* A string of any text: JSON takes no invalid UTF-8, so that such a text is cleaned first. NULL when
- * memory is short. */
+/* A string of any text: JSON takes no invalid UTF-8, so that such a text is cleaned first. NULL
+ * when memory is short. */
 json_t *output_json_text(const char *text);
 
 /* Prints and releases a document: indented, a newline at its end; what must not reach a terminal as

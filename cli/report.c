@@ -151,8 +151,8 @@ static enum err read_request(int argc, char **argv, struct request *request, str
     return OK;
 }
 
-/* A line's amounts: content and advertisement, and their sum, which must fit like everything else.
- * */
+/* A line's amounts: content and advertisement, and their sum, which must fit like everything
+ * else. */
 static enum err add_amounts(struct output *output, int64_t content_micros, int64_t ad_micros)
 {
     int64_t sum_micros = 0;

@@ -1,5 +1,5 @@
-/* settlectl show: one execution with its steps, the partitions of its job instance, and its checks.
- * */
+/* settlectl show: one execution with its steps, the partitions of its job instance, and its
+ * checks. */
 #include <stdlib.h>
 
 #include "cli/commands.h"

@@ -189,8 +189,8 @@ static const char *feed(struct csv_reader *reader, const char *line, size_t leng
     return csv_parse(parser, "\n", 1, on_field, on_record, reader) == 1 ? NULL : FAULT_QUOTE;
 }
 
-/* Reads the lines of one record that begins at `start`; gives its length, or what is wrong with it.
- * */
+/* Reads the lines of one record that begins at `start`; gives its length, or what is wrong with
+ * it. */
 static const char *read_record(struct csv_reader *reader, size_t *ret_length, int64_t *ret_lines)
 {
     const char *begin = reader->window + reader->start;

@@ -5,9 +5,9 @@
 #define COMMON_ERR_H
 
 /* CLASS_TRANSACTION  roll back and repeat the transaction: nobody's fault, it will pass
- * CLASS_CONNECTION   the connection is gone; the outcome of what was sent last is unknown until it
- * is read back CLASS_STOP         we were told to stop, or have lost what we held: leave without
- * touching anything CLASS_PERMANENT    repeating changes nothing: somebody has to look */
+ * CLASS_CONNECTION   the connection is gone; what became of the last request has to be read back
+ * CLASS_STOP         told to stop, or lost what we held: leave without touching anything
+ * CLASS_PERMANENT    repeating changes nothing: somebody has to look */
 enum err_class { CLASS_OK, CLASS_TRANSACTION, CLASS_CONNECTION, CLASS_STOP, CLASS_PERMANENT };
 
 #define ERR_TABLE(X)                                                                               \
@@ -48,8 +48,8 @@ enum err {
 #undef ERR_CODE
 };
 
-/* The code's name ("ERR_DEADLOCK"), its class, its sentence. They never fail and never return NULL.
- * */
+/* The code's name ("ERR_DEADLOCK"), its class, its sentence. They never fail and never return
+ * NULL. */
 const char *err_name(enum err err);
 const char *err_text(enum err err);
 enum err_class err_class(enum err err);

@@ -1,11 +1,11 @@
-/* The places `file` and `malloc` of the fault seam: the Makefile includes this ahead of every source
- * in common/, daemon/ and cli/ (but the seam's own), in all variants but the release. Under their
- * own names, so that no line there knows of it, these functions then lead to common/fault_calls.c;
- * what libraries and tests call stays the C library's.
+/* The places `file` and `malloc` of the fault seam: the Makefile includes this ahead of every
+ * source in common/, daemon/ and cli/ (but the seam's own), in all variants but the release. Under
+ * their own names, so that no line there knows of it, these functions then lead to
+ * common/fault_calls.c; what libraries and tests call stays the C library's.
  *
  * Streams are counted when they are opened, read or written in blocks, flushed and closed: a text
- * that fputs leaves in the buffer fails when it is flushed. What was closed is closed, also when the
- * call is to fail. */
+ * that fputs leaves in the buffer fails when it is flushed. What was closed is closed, also when
+ * the call is to fail. */
 #ifndef COMMON_FAULT_CALLS_H
 #define COMMON_FAULT_CALLS_H
 

@@ -7,7 +7,8 @@
 
 static const char GRANTS_FILE[] = "grants.sql";
 static const char USERS_FILE[] = "users.sql";
-/* Each statement ends with this and the rest of a role's name; the database's name takes its place. */
+/* Each statement ends with this and the rest of a role's name; the database's name takes its
+ * place. */
 static const char ROLE_OF[] = " TO settlement_";
 
 /* Without it a GRANT to a role that is not there would make an account without a password. */
@@ -75,7 +76,8 @@ static enum err grant(struct db *db, const char *line, size_t head, struct grant
         return detail_set(detail, ERR_SCHEMA, "%s: too long: %.60s…", GRANTS_FILE, line);
     enum err err = db_execute(db, sql);
     if (err == OK) return OK;
-    /* In a table that was adopted from the platform; what the settlement needs, 0003 has indexed. */
+    /* In a table that was adopted from the platform; what the settlement needs, 0003 has
+     * indexed. */
     if (db_error_number(db) == NO_SUCH_COLUMN) return OK;
     if (db_error_number(db) == NO_SUCH_ROLE)
         role->outcome = GRANTS_NO_ROLE;

@@ -1,6 +1,7 @@
-/* Grants the rights of migrations/grants.sql: what the worker and the reader may do, table by table.
- * The roles belong to the site's administrator (migrations/users.sql); here they only get their
- * rights, each time the schema is brought up to date, so that a new table never lacks them. */
+/* Grants the rights of migrations/grants.sql: what the worker and the reader may do, table by
+ * table. The roles belong to the site's administrator (migrations/users.sql); here they only
+ * get their rights, each time the schema is brought up to date, so that a new table never lacks
+ * them. */
 #ifndef COMMON_GRANTS_H
 #define COMMON_GRANTS_H
 

@@ -1,13 +1,18 @@
-/* Purging the job metadata that nobody needs any more, in small transactions, so that it can run beside everything else.
- * Nothing about money is touched: business tables have no foreign key to the metadata.
+/* Purging the job metadata that nobody needs any more, in small transactions, so that it can run
+ * beside everything else. Nothing about money is touched: business tables have no foreign key to
+ * the metadata.
  *
- * A job instance goes, with its executions, steps, plans, partitions and what the reconciliation found in them, when
+ * A job instance goes, with its executions, steps, plans, partitions and what the reconciliation
+ * found in them, when
  *   - all of its executions have ended, the latest of them long enough ago,
- *   - the latest is COMPLETED or ABANDONED: one that FAILED or was STOPPED can be restarted and needs its checkpoints,
+ *   - the latest is COMPLETED or ABANDONED: one that FAILED or was STOPPED can be restarted and
+ *     needs its checkpoints,
  *   - it does not hold the last success of its job, and
- *   - the job is one of ours (it has a row in job_control): what other programs keep in the same tables is theirs.
- * Requests that have ended, slots that were decided (but for the latest of each job) and rows of processes that are gone
- * go by their own age. `days` counts back from now by the database's clock; 0 spares nothing that has ended. */
+ *   - the job is one of ours (it has a row in job_control): what other programs keep in the same
+ *     tables is theirs.
+ * Requests that have ended, slots that were decided (but for the latest of each job) and rows of
+ * processes that are gone go by their own age. `days` counts back from now by the database's clock;
+ * 0 spares nothing that has ended. */
 #ifndef COMMON_PURGE_H
 #define COMMON_PURGE_H
 

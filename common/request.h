@@ -95,8 +95,8 @@ enum err request_read(struct db *db, int64_t id, struct request *ret_request) MU
 enum err request_withdraw(struct db *db, int64_t id, const char *why,
                           bool *ret_withdrawn) MUST_CHECK;
 
-/* Requests that have not ended, the oldest first. Fills at most `capacity` (up to REQUEST_LIMIT).
- * */
+/* Requests that have not ended, the oldest first. Fills at most `capacity` (up to
+ * REQUEST_LIMIT). */
 enum err request_list_open(struct db *db, struct request *ret_requests, int capacity,
                            int *ret_count) MUST_CHECK;
 

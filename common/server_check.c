@@ -17,7 +17,8 @@ static const char IDENTITY_SQL[] =
 static const char INNODB_SQL[] =
     "SELECT COUNT(*) FROM information_schema.ENGINES"
     " WHERE ENGINE = 'InnoDB' AND SUPPORT IN ('YES', 'DEFAULT')";
-/* A table that cannot be opened has no engine; a sequence that loses numbers would give them twice. */
+/* A table that cannot be opened has no engine; a sequence that loses numbers would give them
+ * twice. */
 static const char FOREIGN_TABLE_SQL[] =
     "SELECT CONCAT(TABLE_NAME, ' is ', COALESCE(ENGINE, 'unreadable'))"
     " FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"

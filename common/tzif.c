@@ -26,8 +26,8 @@ struct counts {
     uint32_t ut_flags, standard_flags, leaps, transitions, types, letters;
 };
 
-/* One of the two blocks of a file: its counts, where its data begin, and how wide a time is in it.
- * */
+/* One of the two blocks of a file: its counts, where its data begin, and how wide a time is in
+ * it. */
 struct block {
     struct counts counts;
     const unsigned char *data;

@@ -14,9 +14,9 @@ size_t utf8_length(const char *text);
 /* The code point of that character; 0 when there is none. */
 unsigned utf8_decode(const char *text);
 
-/* The length, too, but 0 for what must not be shown as it is: control characters (C0, DEL, C1), which
- * terminals obey and lines end with, line and paragraph separators, and the invisible characters
- * that turn the direction of what follows, or hide text. */
+/* The length, too, but 0 for what must not be shown as it is: control characters (C0, DEL, C1),
+ * which terminals obey and lines end with, line and paragraph separators, and the invisible
+ * characters that turn the direction of what follows, or hide text. */
 size_t utf8_printable(const char *text);
 
 /* Whether all of it is well-formed, control characters among it. */

@@ -59,8 +59,8 @@ static enum err no_such_job(struct answerer *answerer)
 
 /* ---- RUN, BACKFILL ---- */
 
-/* A day that cannot be run is refused at once where nothing that comes before it could change that.
- * */
+/* A day that cannot be run is refused at once where nothing that comes before it could change
+ * that. */
 static enum err answer_day(struct answerer *answerer, const struct work *work)
 {
     const char *date = answerer->request.date_from;

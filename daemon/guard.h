@@ -24,8 +24,9 @@ void guard_free(struct guard *guard);
 const struct db_gate *guard_gate(struct guard *guard);
 const struct db_gate *guard_gate_of_heartbeat(struct guard *guard);
 
-/* The database has been found good once: from now on one that is not is as good as none (ERR_UNSAFE,
- * ERR_BEHIND, ERR_READ_ONLY), and waited for. Before, what is wrong with it keeps its own error. */
+/* The database has been found good once: from now on one that is not is as good as none
+ * (ERR_UNSAFE, ERR_BEHIND, ERR_READ_ONLY), and waited for. Before, what is wrong with it keeps its
+ * own error. */
 void guard_confirm(struct guard *guard);
 
 /* Everything, before a launch. On a refusal the connection is closed, with the words in

@@ -51,8 +51,8 @@ struct loop {
 };
 
 /* Prepares the loop, takes the signals over and listens to the mailbox; ERR_MEMORY when libuv
- * cannot. SIGTERM and SIGINT: drain, then abort. SIGHUP: reload. SIGPIPE and SIGUSR1 are ignored.
- * */
+ * cannot. SIGTERM and SIGINT: drain, then abort. SIGHUP: reload. SIGPIPE and SIGUSR1 are
+ * ignored. */
 enum err loop_init(struct loop *loop, const struct loop_options *options) MUST_CHECK;
 
 /* Turns until the report says MAILBOX_DONE; then closes everything, with nothing left open. */

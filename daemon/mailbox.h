@@ -66,8 +66,8 @@ struct mailbox_orders mailbox_orders(struct mailbox *mailbox);
 /* Waits for the next order or nudge, but not longer than timeout_ms; true when something came since
  * the last wait. */
 bool mailbox_wait(struct mailbox *mailbox, int timeout_ms);
-/* Replaces the report, but for `turns`, which it raises by one, and `was_ready`, which stays true.
- * */
+/* Replaces the report, but for `turns`, which it raises by one, and `was_ready`, which stays
+ * true. */
 void mailbox_tell(struct mailbox *mailbox, const struct mailbox_report *report);
 /* Raises `turns` and no more; for long operations, between two steps of them. */
 void mailbox_turn(struct mailbox *mailbox);

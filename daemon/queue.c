@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* What a drained daemon had is another's, too. By the lock, which is free as soon as a process is
- * gone: should it be alive after all, nothing is lost when another daemon works its requests off. */
+/* What a drained daemon had is another's, too. By the lock, which is free as soon as a process
+ * is gone: should it be alive after all, nothing is lost when another daemon works its requests
+ * off. */
 static const char ADOPT_SQL[] =
     "UPDATE job_request SET node_id = ? WHERE status = 'ACCEPTED' AND node_id NOT IN"
     " (SELECT node_id FROM node WHERE lease_until > NOW(6) AND drain_requested_at IS NULL"

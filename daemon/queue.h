@@ -1,6 +1,6 @@
-/* Accepted requests: those of table job_request that a daemon has taken on and works off, one after
- * the other for each job. What follows is a statement or two each; the coordinator's thread calls.
- * */
+/* Accepted requests: those of table job_request that a daemon has taken on and works off, one
+ * after the other for each job. What follows is a statement or two each; the coordinator's
+ * thread calls. */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
 

@@ -1,7 +1,7 @@
-/* What one execution needs while it runs: the coordinator's connection, the worker pool with its
- * connections, the control. The same for a run in the foreground and for one of the daemon's. One
- * thread connects, launches, runs and frees; runner_stop and runner_cut may be called by any other.
- * */
+/* What one execution needs while it runs: the coordinator's connection, the worker pool with
+ * its connections, the control. The same for a run in the foreground and for one of the
+ * daemon's. One thread connects, launches, runs and frees; runner_stop and runner_cut may be
+ * called by any other. */
 #ifndef DAEMON_RUNNER_H
 #define DAEMON_RUNNER_H
 

@@ -1,5 +1,5 @@
-/* The line that says what the daemon is doing: for the service manager and for `settlectl status`.
- * */
+/* The line that says what the daemon is doing: for the service manager and for `settlectl
+ * status`. */
 #ifndef DAEMON_STATUS_LINE_H
 #define DAEMON_STATUS_LINE_H
 

@@ -76,6 +76,14 @@ check_file_lengths() {
     done | sort -u
 }
 
+# clang-format leaves comments alone.
+check_comments() {
+    # shellcheck disable=SC2086 # a list
+    awk '
+    /^[ \t]*(\/\*| \*)/ && length($0) > 100 { printf "%s:%d: a comment beyond 100 columns\n", FILENAME, FNR }
+    /^[ \t]* \* \*\/$/ { printf "%s:%d: the end of a comment alone on its line\n", FILENAME, FNR }' $c_files </dev/null
+}
+
 # Functions as clang-format leaves them: braces in the first column, the signature right above.
 check_functions() {
     # shellcheck disable=SC2086 # a list
@@ -223,6 +231,7 @@ check_shell() {
 {
     check_includes
     check_file_lengths
+    check_comments
     check_functions
     check_words
     check_guards

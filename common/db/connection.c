@@ -83,9 +83,9 @@ static void set_tls(MYSQL *mysql, const struct config_tls *tls)
 }
 
 /* A peer that says nothing any more, not even its kernel, is given up after some 30 s; Linux would
- * take two hours for an idle session (tcp_keepalive_time) and a quarter of an hour for what was sent
- * (tcp_retries2). A server that works on a long statement answers the probes all the while. The
- * time limit is a little below IDLE + COUNT * INTERVAL, since it decides instead of the count
+ * take two hours for an idle session (tcp_keepalive_time) and a quarter of an hour for what was
+ * sent (tcp_retries2). A server that works on a long statement answers the probes all the while.
+ * The time limit is a little below IDLE + COUNT * INTERVAL, since it decides instead of the count
  * (tcp(7); Cloudflare, "When TCP sockets refuse to die"). */
 enum { KEEPALIVE_IDLE_S = 10, KEEPALIVE_INTERVAL_S = 5, KEEPALIVE_COUNT = 4, GIVE_UP_MS = 29000 };
 

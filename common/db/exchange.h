@@ -9,8 +9,8 @@
 /* Connects db->mysql, whose options are set. */
 enum err exchange_connect(struct db *db) MUST_CHECK;
 
-/* Runs a statement; its result goes to *ret_result (NULL when there is none), or is dropped when that
- * is NULL. */
+/* Runs a statement; its result goes to *ret_result (NULL when there is none), or is dropped when
+ * that is NULL. */
 enum err exchange_query(struct db *db, const char *sql, MYSQL_RES **ret_result) MUST_CHECK;
 
 enum err exchange_prepare(struct db *db, MYSQL_STMT *statement, const char *sql) MUST_CHECK;

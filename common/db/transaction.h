@@ -6,8 +6,8 @@
 
 #include "common/db/connection.h"
 
-/* ERR_LOST when the server still has a transaction open, which a START TRANSACTION would commit: the
- * connection is closed then, so that the server rolls back. */
+/* ERR_LOST when the server still has a transaction open, which a START TRANSACTION would commit:
+ * the connection is closed then, so that the server rolls back. */
 enum err db_begin(struct db *db) MUST_CHECK;
 
 /* ERR_CONFLICT when the server says that no transaction is open any more: it was rolled back behind

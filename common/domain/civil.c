@@ -45,8 +45,8 @@ bool civil_valid(struct civil date)
     return date.year >= CIVIL_FIRST_YEAR && date.year <= CIVIL_LAST_YEAR && day_exists(date);
 }
 
-/* The number in exactly `count` digits; it reads no further than the first character that is none.
- * */
+/* The number in exactly `count` digits; it reads no further than the first character that is
+ * none. */
 static bool parse_digits(const char *text, int count, int *ret_number)
 {
     int number = 0;

@@ -31,8 +31,8 @@ enum err zone_new(const struct zone_table *table, struct zone **ret_zone,
 void zone_free(struct zone *zone); /* accepts NULL */
 void zone_cleanup(struct zone **zone);
 
-/* The stretch of constant offset that an instant lies in. Its neighbours may have the same offset.
- * */
+/* The stretch of constant offset that an instant lies in. Its neighbours may have the same
+ * offset. */
 struct zone_span zone_at(const struct zone *zone, int64_t instant_s);
 
 /* The latest local time that the wall clock has shown up to an instant: its local time, or a later

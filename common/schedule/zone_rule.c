@@ -137,10 +137,10 @@ static int64_t instant_of(const struct zone_change *change, int year, int32_t of
     return (int64_t)day_of(change, year) * SECONDS_PER_DAY + change->time_s - offset_before_s;
 }
 
-/* A change may lie up to eight days outside of its own year, so that in a year's first days the last
- * change that has passed can be one of the year before the last, and in its last days the next one
- * can be of the year after the next: the changes of five years suffice. When one daylight time ends
- * as the next begins (a zone that has it all the year), the beginning counts. */
+/* A change may lie up to eight days outside of its own year, so that in a year's first days the
+ * last change that has passed can be one of the year before the last, and in its last days the next
+ * one can be of the year after the next: the changes of five years suffice. When one daylight time
+ * ends as the next begins (a zone that has it all the year), the beginning counts. */
 struct zone_span zone_rule_at(const struct zone_rule *rule, int64_t instant_s)
 {
     struct zone_span span = {ZONE_BEGIN_S, ZONE_END_S, rule->standard_s};

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Without waiting: a row that is locked is at somebody else's, and who waits for it may be in the way
- * of the chunk that holds it in share mode (a foreign key's check) and wants it for its checkpoint. */
+/* Without waiting: a row that is locked is at somebody else's, and who waits for it may be in the
+ * way of the chunk that holds it in share mode (a foreign key's check) and wants it for its
+ * checkpoint. */
 static const char TAKE_SQL[] =
     "SET STATEMENT innodb_lock_wait_timeout = 0 FOR UPDATE step_partition p"
     " JOIN BATCH_STEP_EXECUTION s ON s.STEP_EXECUTION_ID = p.step_execution_id"

@@ -7,9 +7,9 @@
 
 #include "common/base.h"
 
-/* STOP_DRAIN: claim nothing more, finish the chunks that are running. STOP_ABORT: roll them back.
- * STOP_CUT: the connections are being closed; nobody makes new ones. Each includes those before it.
- * */
+/* STOP_DRAIN: claim nothing more, finish the chunks that are running. STOP_ABORT: roll them
+ * back. STOP_CUT: the connections are being closed; nobody makes new ones. Each includes those
+ * before it. */
 enum stop { STOP_NONE, STOP_DRAIN, STOP_ABORT, STOP_CUT };
 
 /* A step of the execution, as a progress bar shows it. */

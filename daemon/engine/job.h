@@ -82,8 +82,8 @@ struct pending_days {
     bool more; /* there are others after them */
 };
 
-/* A date that is not closed. Without data, and passed, there never will be anything to run on it.
- * */
+/* A date that is not closed. Without data, and passed, there never will be anything to run on
+ * it. */
 struct date_facts {
     bool has_data;
     bool passed; /* dates after it are closed */

@@ -117,8 +117,8 @@ static enum err needs_settling(struct db *db, struct launcher *launcher, bool *r
     return OK;
 }
 
-/* Spring Batch's rules for launching an instance again, but for a date that was given up too soon.
- * */
+/* Spring Batch's rules for launching an instance again, but for a date that was given up too
+ * soon. */
 static enum err check_earlier(struct db *db, struct launcher *launcher)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;

@@ -43,8 +43,9 @@ struct partition {
     enum partition_hand hand;
 };
 
-/* What is left of a step, the largest first, so that the last ones to finish are small. `done_items`
- * counts what was read already, in the whole job instance. The caller frees the list. */
+/* What is left of a step, the largest first, so that the last ones to finish are small.
+ * `done_items` counts what was read already, in the whole job instance. The caller frees the
+ * list. */
 struct partition_list {
     struct partition *items;
     int count;

@@ -42,10 +42,10 @@ enum err repository_restart_due(struct db *db, int64_t execution_id, bool *ret_d
 /* The automatic restarts in a row that this execution is the result of. */
 enum err repository_restarts(struct db *db, int64_t execution_id, int64_t *ret_restarts) MUST_CHECK;
 
-/* Sets the execution's status; running → running or running → an end, checked against `from` in the
- * same statement: when it is not what the table has, ERR_FENCED. STOPPING, which others set, counts
- * as `from`, and stays until an end. Ends set END_TIME, their cause, and when they are restarted.
- * */
+/* Sets the execution's status; running → running or running → an end, checked against `from` in
+ * the same statement: when it is not what the table has, ERR_FENCED. STOPPING, which others
+ * set, counts as `from`, and stays until an end. Ends set END_TIME, their cause, and when they
+ * are restarted. */
 struct execution_end {
     enum batch_status from, to;
     const char *exit_code, *exit_message;

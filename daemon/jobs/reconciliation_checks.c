@@ -97,8 +97,9 @@ static const char AD_WEEKLY_SQL[] = AD_PERIOD_SQL("WEEKLY", "DAILY", SEVEN);
 static const char AD_MONTHLY_SQL[] = AD_PERIOD_SQL("MONTHLY", "DAILY", THIRTY_ONE);
 static const char AD_YEARLY_SQL[] = AD_PERIOD_SQL("YEARLY", "MONTHLY", TWELVE);
 
-/* All views so far are those of the day and those accumulated on the latest day before it. A row of
- * the day before is the latest by itself; only where there is none the days before it are searched. */
+/* All views so far are those of the day and those accumulated on the latest day before it. A
+ * row of the day before is the latest by itself; only where there is none the days before it
+ * are searched. */
 static const char ACCUMULATED_SQL[] =
     "SELECT" MEASURE("expected_views", "views") "," MEASURE("expected_ad_views", "ad_views")
     " FROM (SELECT day.content_post_id, day.accumulated_views AS views,"
@@ -151,8 +152,8 @@ static const char ACCUMULATED_SQL[] =
     "    WHERE x.period = 'DAILY' AND x.content_post_id = s.content_post_id"                       \
     "    AND x.statistics_date < " date " ORDER BY x.statistics_date DESC LIMIT 1), 0)"
 
-/* Money recomputed from statistics and rates, and carried on from the settlement before: that of the
- * day before or, without one, the latest of the days before it. */
+/* Money recomputed from statistics and rates, and carried on from the settlement before: that of
+ * the day before or, without one, the latest of the days before it. */
 #define REVENUE_TEXT                                                                               \
     TIERS " SELECT" MEASURE("expected_content", "content_") "," MEASURE("expected_ad", "ad")       \
     "," MEASURE("expected_content_total", "content_total") ","                                     \

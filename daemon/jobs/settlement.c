@@ -10,10 +10,11 @@
 #include "daemon/jobs/daily_settlement.h"
 #include "daemon/jobs/key_sources.h"
 
-/* today: the DAILY row of the day. yesterday, paid: the last settlement before the day, which is that
- * of the day before if there is one, so that only for the others it is searched. then_: the DAILY row
- * of that settlement's date. A content that was parked may lack today's row, and one that was paid
- * out of parking that of then: the latest row up to the date is searched for these only. */
+/* today: the DAILY row of the day. yesterday, paid: the last settlement before the day, which
+ * is that of the day before if there is one, so that only for the others it is searched. then_:
+ * the DAILY row of that settlement's date. A content that was parked may lack today's row, and
+ * one that was paid out of parking that of then: the latest row up to the date is searched for
+ * these only. */
 #define PAID_DATE "COALESCE(yesterday.settlement_date, paid.settlement_date)"
 #define ACCUMULATED_BEFORE(column, date)                                                           \
     " (SELECT s." column                                                                           \

@@ -48,8 +48,8 @@ struct due_question {
 enum slot_status due_judge(const struct due_question *question, int64_t slot_s);
 bool due_is_missed(const struct due_question *question, int64_t slot_s);
 
-/* Why slots of this question get that status; empty for SLOT_OPEN. The same words for all of them.
- * */
+/* Why slots of this question get that status; empty for SLOT_OPEN. The same words for all of
+ * them. */
 void due_explain(const struct due_question *question, enum slot_status status,
                  char ret_reason[DUE_REASON]);
 

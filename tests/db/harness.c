@@ -35,8 +35,8 @@ struct harness {
 };
 
 /* Check runs each test in a process of its own: the number of the next database lives in memory
- * that all of them share, and the process in the names is the one that the program was started as.
- * */
+ * that all of them share, and the process in the names is the one that the program was started
+ * as. */
 static atomic_int *next_number;
 static char name_prefix[48];
 

@@ -1,5 +1,5 @@
-/* Memory that is not to be had, at every place of what works on a database: connections, statements,
- * plans, schedules, a pool of workers. */
+/* Memory that is not to be had, at every place of what works on a database: connections,
+ * statements, plans, schedules, a pool of workers. */
 #include "tests/db/suites.h"
 #include "tests/unit/exhaust.h"
 

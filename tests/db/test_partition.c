@@ -121,8 +121,8 @@ START_TEST(the_target_follows_volume_workers_and_limits)
 }
 END_TEST
 
-/* Dense, sparse, and huge ids, a hot key here and there, days before and after that must not count.
- * */
+/* Dense, sparse, and huge ids, a hot key here and there, days before and after that must not
+ * count. */
 static void random_day(struct harness *harness, struct random *random)
 {
     int64_t spans[] = {50, 5000, INT64_C(1) << 40, INT64_MAX - 10};

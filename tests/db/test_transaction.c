@@ -314,7 +314,8 @@ static bool roll_back_in_vain(struct db *db)
     return changed && err == ERR_STOPPED;
 }
 
-/* KILL QUERY hits a ROLLBACK once in many times; nothing that was rolled back may be stored ever. */
+/* KILL QUERY hits a ROLLBACK once in many times; nothing that was rolled back may be stored
+ * ever. */
 START_TEST(a_rollback_that_somebody_cancels_ends_the_session)
 {
     CLEANUP(harness_cleanup) struct harness *harness = row_harness();

@@ -10,7 +10,8 @@
 
 #include "common/base.h"
 
-/* What is left of an input. Parts are taken off its front; where nothing is left there are zeros. */
+/* What is left of an input. Parts are taken off its front; where nothing is left there are
+ * zeros. */
 struct input {
     const uint8_t *at;
     size_t left;

@@ -1,11 +1,13 @@
-/* ask_timetable [FOLDER]: asks the timetable what test_timetable.py wants to compare. Reads one question a line from stdin,
- * parts divided by tabs, and answers with one line each, parts divided by blanks. FOLDER holds the zone files.
+/* ask_timetable [FOLDER]: asks the timetable what test_timetable.py wants to compare. Reads one
+ * question a line from stdin, parts divided by tabs, and answers with one line each, parts divided
+ * by blanks. FOLDER holds the zone files.
  *
  *   slots ZONE CRON AFTER UNTIL    all slots after AFTER, up to UNTIL
  *   next ZONE CRON AFTER...        for each AFTER the first slot after it, or -
  *   day ZONE CRON INSTANT...       for each INSTANT the date before the one that it lies in
  *
- * Instants are seconds since 1970 UTC. A timetable that is refused is answered with "refused: " and the reason. */
+ * Instants are seconds since 1970 UTC. A timetable that is refused is answered with "refused: " and
+ * the reason. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +18,8 @@
 
 enum { PARTS_FIXED = 3 };
 
-/* The timetable of the last question is kept, because many questions in a row are about the same.
- * */
+/* The timetable of the last question is kept, because many questions in a row are about the
+ * same. */
 struct answers {
     const char *folder;
     char *zone, *cron;

@@ -1,7 +1,7 @@
-/* Refuses memory at each place where a scenario asks for it: at the first, the second, the third and
- * so on, until it runs through untouched; once so that only that one is refused, and once so that
- * all after it are, too. Each time the scenario must fail with ERR_MEMORY and leave nothing behind
- * (the address sanitizer sees to that), and in the end succeed. */
+/* Refuses memory at each place where a scenario asks for it: at the first, the second, the third
+ * and so on, until it runs through untouched; once so that only that one is refused, and once so
+ * that all after it are, too. Each time the scenario must fail with ERR_MEMORY and leave nothing
+ * behind (the address sanitizer sees to that), and in the end succeed. */
 #ifndef TESTS_UNIT_EXHAUST_H
 #define TESTS_UNIT_EXHAUST_H
 

@@ -95,8 +95,8 @@ static int64_t next_views(struct random *random, int64_t views)
     return views + random_between(random, 1, 200);
 }
 
-/* One day of a sequence; aborts when it fails, so that the sequences below read as what they claim.
- * */
+/* One day of a sequence; aborts when it fails, so that the sequences below read as what they
+ * claim. */
 static struct accrual settled(const struct tier_table *rates, int64_t before, int64_t now,
                               int64_t total)
 {

@@ -310,8 +310,8 @@ START_TEST(what_is_not_understood_is_refused_with_the_field_and_what_to_write)
 }
 END_TEST
 
-/* Either day will do, so that an impossible one beside a possible one is no mistake of the grammar.
- * */
+/* Either day will do, so that an impossible one beside a possible one is no mistake of the
+ * grammar. */
 START_TEST(one_possible_day_is_enough)
 {
     struct cron cron = parsed("0 0 31 2 MON");

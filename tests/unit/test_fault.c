@@ -217,7 +217,8 @@ START_TEST(drawn_faults_are_such_as_a_server_gives)
 }
 END_TEST
 
-/* Runs `body` in a process of its own and gives its end as waitpid does; the counts go to a file. */
+/* Runs `body` in a process of its own and gives its end as waitpid does; the counts go to a
+ * file. */
 static int end_of(const char *rules, void (*body)(void), char *ret_counts, size_t size)
 {
     char path[] = "/tmp/settlementd-counts-XXXXXX";

@@ -166,8 +166,9 @@ START_TEST(a_gap_may_end_between_two_minutes)
 }
 END_TEST
 
-/* In a year in which Samoa lost a day: a slot each minute of elapsed time, one each local day. Check
- * notes the place of each assertion, which takes longer than a slot: hence the comparison first. */
+/* In a year in which Samoa lost a day: a slot each minute of elapsed time, one each local day.
+ * Check notes the place of each assertion, which takes longer than a slot: hence the comparison
+ * first. */
 START_TEST(a_year_of_slots_goes_forward_and_lacks_none)
 {
     static const char *const zones[] = {"UTC",           "Asia/Seoul",          "America/New_York",
