@@ -12,7 +12,7 @@
 
 enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 500 };
 
-/* All that a run in the foreground needs; the coordinator's thread makes it. */
+/* All that a run in the foreground needs; the conductor's thread makes it. */
 struct foreground {
     const struct run_once_options *options;
     struct runner runner;
@@ -108,7 +108,7 @@ static enum err conduct(struct foreground *run)
     return runner_execute(&run->runner, run->options->job, run->options->date, &run->detail);
 }
 
-/* The coordinator's thread. */
+/* The conductor's thread. */
 static void conduct_in_thread(void *argument)
 {
     struct foreground *run = argument;
@@ -160,12 +160,12 @@ static int run_guarded(const struct run_once_options *options, struct guard *gua
 
     const struct run_display_options display_options = {&run.runner.control, options->quiet,
                                                         stop_run, cut_connections, &run};
-    uv_thread_t coordinator;
+    uv_thread_t conductor;
     err = run_display_init(&run.display, &display_options);
-    if (err == OK && uv_thread_create(&coordinator, conduct_in_thread, &run) != 0) err = ERR_MEMORY;
+    if (err == OK && uv_thread_create(&conductor, conduct_in_thread, &run) != 0) err = ERR_MEMORY;
     if (err != OK) return fail_to_start(err, &run.detail);
     run_display_run(&run.display);
-    (void)uv_thread_join(&coordinator);
+    (void)uv_thread_join(&conductor);
 
     int code = tell(&run);
     node_free(run.node);

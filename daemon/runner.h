@@ -1,4 +1,4 @@
-/* What one execution needs while it runs: the coordinator's connection, the worker pool with
+/* What one execution needs while it runs: the conductor's connection, the worker pool with
  * its connections, the control. The same for a run in the foreground and for one of the
  * daemon's. One thread connects, launches, runs and frees; runner_stop and runner_cut may be
  * called by any other. */
@@ -43,7 +43,7 @@ void runner_init(struct runner *runner, const struct runner_options *options);
 /* Closes all connections. Nothing is running then. */
 void runner_done(struct runner *runner);
 
-/* Opens the coordinator's and the workers' connections. */
+/* Opens the conductor's and the workers' connections. */
 enum err runner_connect(struct runner *runner, struct detail *detail) MUST_CHECK;
 
 /* What the configuration says about a run. */

@@ -5,7 +5,7 @@
 #define DAEMON_ENGINE_CLAIM_H
 
 #include "daemon/engine/partition.h"
-#include "daemon/engine/state.h"
+#include "daemon/engine/status.h"
 
 /* Who takes it, and for which execution: a process that was frozen meanwhile must not take up the
  * partitions of the next. */

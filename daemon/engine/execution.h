@@ -1,14 +1,14 @@
 /* An execution: the steps of a job in order, each planned or adopted, handed to the pool, judged
- * and recorded. Runs on the coordinator's thread. */
+ * and recorded. Runs on a conductor's thread. */
 #ifndef DAEMON_ENGINE_EXECUTION_H
 #define DAEMON_ENGINE_EXECUTION_H
 
 #include "daemon/engine/launch.h"
-#include "daemon/engine/worker.h"
+#include "daemon/engine/pool.h"
 
 /* What an execution runs with; all of it outlives the execution. */
 struct engine {
-    struct db *db; /* the coordinator's */
+    struct db *db; /* the conductor's */
     struct pool *pool;
     struct control *control;
     const char *node_id; /* this process */

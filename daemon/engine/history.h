@@ -6,7 +6,7 @@
 #define DAEMON_ENGINE_HISTORY_H
 
 #include "daemon/engine/job.h"
-#include "daemon/engine/state.h"
+#include "daemon/engine/status.h"
 
 struct past_execution {
     int64_t id, instance_id;

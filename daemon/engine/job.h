@@ -63,9 +63,9 @@ struct step {
     enum err (*open)(struct db *db, const struct run *run, void **ret_state);
     enum err (*process)(struct chunk *chunk, void *state);
     void (*close)(void *state);
-    /* By the coordinator, before the first partition of an execution is handed out; may be NULL. */
+    /* By the conductor, before the first partition of an execution is handed out; may be NULL. */
     enum err (*begin)(struct db *db, const struct run *run, struct detail *detail);
-    /* By the coordinator when all partitions are done, in a transaction that is committed whatever
+    /* By the conductor when all partitions are done, in a transaction that is committed whatever
      * the verdict is. */
     enum err (*judge)(struct db *db, const struct run *run, struct detail *detail);
 };

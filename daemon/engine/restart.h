@@ -2,7 +2,7 @@
 #ifndef DAEMON_ENGINE_RESTART_H
 #define DAEMON_ENGINE_RESTART_H
 
-#include "daemon/engine/state.h"
+#include "daemon/engine/status.h"
 
 /* retry.restart_limit, restart_backoff_s and restart_backoff_max_s of the configuration. */
 struct restart_policy {

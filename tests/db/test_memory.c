@@ -14,7 +14,7 @@
 #include "common/rates.h"
 #include "common/request.h"
 #include "common/schema.h"
-#include "daemon/engine/worker.h"
+#include "daemon/engine/pool.h"
 #include "tests/db/slot_stage.h"
 #include "tests/db/tiny_step.h"
 

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "common/db/transaction.h"
-#include "daemon/engine/worker.h"
+#include "daemon/engine/pool.h"
 #include "tests/db/rival.h"
 #include "tests/db/suites.h"
 #include "tests/db/tiny_step.h"

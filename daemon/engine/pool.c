@@ -1,4 +1,4 @@
-#include "daemon/engine/worker.h"
+#include "daemon/engine/pool.h"
 
 #include <errno.h>
 #include <stdlib.h>

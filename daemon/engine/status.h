@@ -1,10 +1,10 @@
 /* The status words of Spring Batch, and which status may follow which. Pure. */
-#ifndef DAEMON_ENGINE_STATE_H
-#define DAEMON_ENGINE_STATE_H
+#ifndef DAEMON_ENGINE_STATUS_H
+#define DAEMON_ENGINE_STATUS_H
 
 #include "common/base.h"
 
-/* In Spring Batch's order, on which "the worse of two" depends. */
+/* In Spring Batch's order. */
 enum batch_status {
     STATUS_COMPLETED,
     STATUS_STARTING,

@@ -1,4 +1,4 @@
-#include "daemon/engine/state.h"
+#include "daemon/engine/status.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "daemon/engine/state.h"
+#include "daemon/engine/status.h"
 
 #include <check.h>
 #include <string.h>
@@ -59,10 +59,10 @@ START_TEST(each_move_is_allowed_or_forbidden_as_the_table_says)
 }
 END_TEST
 
-Suite *test_state_suite(void)
+Suite *test_status_suite(void)
 {
-    Suite *suite = suite_create("state");
-    TCase *cases = tcase_create("state");
+    Suite *suite = suite_create("status");
+    TCase *cases = tcase_create("status");
     tcase_add_test(cases, the_words_are_spring_batchs_in_its_order);
     tcase_add_test(cases, other_words_are_unknown);
     tcase_add_test(cases, three_of_them_mean_that_somebody_is_at_it);
