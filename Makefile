@@ -1,6 +1,6 @@
 # Builds settlementd and settlectl out of tree, below build/VARIANT/. `make help` lists the targets; V=1 shows commands.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 VARIANT ?= release
 VARIANTS := release debug asan tsan cov fuzz
@@ -168,11 +168,16 @@ analyse: ## clang-tidy and cppcheck over all C files; with -j, for it takes minu
 	$(say) DONE "$(words $(ANALYSED)) files analysed, nothing found"
 
 format: ## Bring all C files into the format of .clang-format
-	$(Q)find common daemon cli tests bench demo \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
+	$(Q)find common daemon cli tests bench \( -name '*.c' -o -name '*.h' \) -exec clang-format -i {} +
 
 # The unit in the tree names the default folders; installed, it names those that were chosen.
 UNIT_PATHS = -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/usr/local/share/doc/settlementd/|$(docdir)/|g' \
 	-e 's|/etc/settlementd/|$(sysconfdir)/settlementd/|g'
+
+# Installed, the documents lie in one folder.
+install_document = sed -e 's|](\(\.\./\)*tests/fuzz/README\.md|](fuzzing.md|g' \
+	-e 's|](\(\.\./\)*\(docs/\)*\([A-Za-z-]*\.md\)|](\3|g' $(1) >"$(DESTDIR)$(docdir)/"$(2) \
+	&& chmod 644 "$(DESTDIR)$(docdir)/"$(2)
 
 install: programs ## Install below DESTDIR (PREFIX=/usr/local, sysconfdir=/etc); an existing configuration stays
 	$(Q)$(INSTALL) -d "$(DESTDIR)$(bindir)" "$(DESTDIR)$(datadir)/settlementd/migrations" \
@@ -180,11 +185,12 @@ install: programs ## Install below DESTDIR (PREFIX=/usr/local, sysconfdir=/etc);
 	$(Q)for file in $(PROGRAMS); do $(INSTALL) -m 755 "$$file" "$(DESTDIR)$(bindir)/" || exit 1; done
 	$(Q)for file in migrations/*.sql; do \
 		$(INSTALL) -m 644 "$$file" "$(DESTDIR)$(datadir)/settlementd/migrations/" || exit 1; done
-	$(Q)for file in README.md docs/*.md; do \
-		test ! -e "$$file" || $(INSTALL) -m 644 "$$file" "$(DESTDIR)$(docdir)/" || exit 1; done
+	$(Q)for file in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md; do \
+		$(call install_document,"$$file","$$(basename "$$file")") || exit 1; done
+	$(Q)$(call install_document,tests/fuzz/README.md,fuzzing.md)
 	$(Q)$(INSTALL) -m 644 systemd/sysusers.d/settlementd.conf "$(DESTDIR)$(sysusersdir)/"
-	$(Q)sed $(UNIT_PATHS) systemd/settlementd.service >$(B)/settlementd.service
-	$(Q)$(INSTALL) -m 644 $(B)/settlementd.service "$(DESTDIR)$(unitdir)/"
+	$(Q)sed $(UNIT_PATHS) systemd/settlementd.service >"$(DESTDIR)$(unitdir)/settlementd.service"
+	$(Q)chmod 644 "$(DESTDIR)$(unitdir)/settlementd.service"
 	$(Q)target="$(DESTDIR)$(sysconfdir)/settlementd/settlementd.conf"; \
 	test -e "$$target" || $(INSTALL) -m 644 conf/settlementd.conf "$$target"
 	$(say) DONE "installed below $(DESTDIR)$(PREFIX)"

@@ -110,7 +110,7 @@ static enum err read_backfill(int argc, char **argv, struct line *line, struct r
                                       .word_names = "the name of a job"};
     TRY(parse(&arguments, line, argc, argv, detail));
     if (civil_compare(line->from, line->to) > 0)
-        return detail_set(detail, ERR_USAGE, "--from is after --to");
+        return detail_set(detail, ERR_USAGE, "--from is after --to: exchange them");
     order->job_name = arguments.words[0];
     return check_job(order->job_name, detail);
 }

@@ -86,11 +86,6 @@ enum err config_parse(const char *name, const char *text, struct config *ret_con
  * /etc/settlementd/settlementd.conf when it exists, else the defaults. */
 enum err config_find(const char *path, struct config *ret_config, struct detail *detail) MUST_CHECK;
 
-/* Calls `visit` for each option in the order of the documentation: dotted name and default as it is
- * written in a file. The check that conf/settlementd.conf and docs/ name every option uses this. */
-void config_each_option(void (*visit)(const char *name, const char *value, void *context),
-                        void *context);
-
 /* Reads the database password: the file named by database.password_file (relative names below
  * $CREDENTIALS_DIRECTORY where systemd set one); else `database-password` there when it exists;
  * else none (the empty text). One trailing newline is removed. ERR_CONFIG with detail when a named

@@ -427,11 +427,3 @@ void config_defaults(struct config *ret_config)
     config_job_defaults(&ret_config->jobs[0]);
     ret_config->job_count = 1;
 }
-
-void config_each_option(void (*visit)(const char *name, const char *value, void *context),
-                        void *context)
-{
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        visit(options[i].name, options[i].default_text, context);
-    }
-}

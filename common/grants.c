@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/schema.h"
+
 static const char GRANTS_FILE[] = "grants.sql";
 static const char USERS_FILE[] = "users.sql";
 /* Each statement ends with this and the rest of a role's name; the database's name takes its
@@ -115,6 +117,7 @@ enum err grants_apply(struct db *db, const char *directory, const char *database
 {
     char path[4096];
     if (!text_format(path, sizeof(path), "%s/%s", directory, GRANTS_FILE)) return ERR_IO;
+    TRY(schema_refuse_open_to_all(directory, GRANTS_FILE, detail));
     CLEANUP(close_file) FILE *file = fopen(path, "re");
     if (file == NULL)
         return detail_set(detail, ERR_IO, "cannot read %s: %s; install again", path,

@@ -85,16 +85,6 @@ void log_init(enum log_level level, int format)
     atomic_store(&to_journal, wants_journal(format));
 }
 
-bool log_level_parse(const char *text, enum log_level *ret_level)
-{
-    for (size_t i = 0; i < COUNT_OF(levels); i++) {
-        if (strcmp(levels[i].name, text) != 0) continue;
-        *ret_level = (enum log_level)i;
-        return true;
-    }
-    return false;
-}
-
 const char *log_level_name(enum log_level level)
 {
     ASSERT((size_t)level < COUNT_OF(levels));

@@ -15,13 +15,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
  * enum log_format. */
 void log_init(enum log_level level, int format);
 
-/* "error", "warn", "info", "debug" ↔ level; false for any other text. */
-bool log_level_parse(const char *text, enum log_level *ret_level);
+/* "error", "warn", "info", "debug". */
 const char *log_level_name(enum log_level level);
 
-/* Writes one event: `event` is a short fixed name ("step-completed"), the message a sentence, then
- * pairs of name and value ending with NULL: log_event(LOG_LEVEL_INFO, "step-completed", "the step
- * is done", "step", name, NULL). All values are texts. In the journal, names become upper-case
+/* Writes one event: `event` is a short fixed name ("step-ended"), the message a sentence, then
+ * pairs of name and value ending with NULL: log_event(LOG_LEVEL_INFO, "step-ended", "the step
+ * ended", "step", name, NULL). All values are texts. In the journal, names become upper-case
  * fields. */
 void log_event(enum log_level level, const char *event, const char *message, ...)
     __attribute__((sentinel));

@@ -333,8 +333,7 @@ enum err schema_load(const char *directory, struct schema **ret_schema, struct d
     return OK;
 }
 
-/* What is about to be run with the rights of the owner must not be anybody's to write. */
-static enum err refuse_open_to_all(const char *directory, const char *name, struct detail *detail)
+enum err schema_refuse_open_to_all(const char *directory, const char *name, struct detail *detail)
 {
     char path[4096];
     struct stat status;
@@ -354,10 +353,10 @@ enum err schema_migrate(struct db *db, const char *directory, struct schema_repo
                         struct detail *detail)
 {
     CLEANUP(schema_cleanup) struct schema *schema = NULL;
-    TRY(refuse_open_to_all(directory, "", detail));
+    TRY(schema_refuse_open_to_all(directory, "", detail));
     TRY(schema_load(directory, &schema, detail));
     for (int i = 0; i < schema->count; i++)
-        TRY(refuse_open_to_all(directory, schema->items[i].name, detail));
+        TRY(schema_refuse_open_to_all(directory, schema->items[i].name, detail));
 
     int64_t locked = 0;
     enum err err = db_query_i64(db, &locked, 0, LOCK_SQL, "");

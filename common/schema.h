@@ -44,4 +44,9 @@ enum err schema_check(struct db *db, const char *directory, struct detail *detai
  * were installed. */
 enum err schema_directory(char *ret_path, size_t size, struct detail *detail) MUST_CHECK;
 
+/* What is about to be run with the rights of the owner must not be anybody's to write: the file
+ * `name` of the directory, or with an empty name the directory itself. ERR_SCHEMA with words. */
+enum err schema_refuse_open_to_all(const char *directory, const char *name,
+                                   struct detail *detail) MUST_CHECK;
+
 #endif

@@ -17,6 +17,7 @@
 
 enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
 
+/* clang-format off: one line here is one line there. */
 static const char HELP[] =
     "settlementd - turns a day's viewing logs into statistics and revenue, exactly once\n"
     "\n"
@@ -29,18 +30,15 @@ static const char HELP[] =
     "  Without a command it is the daemon, in the foreground, as systemd wants it: it runs the jobs of\n"
     "  the configuration when they are due, does what settlectl asks for, and restarts what failed.\n"
     "\n"
-    "  run JOB         runs one job in the foreground: shows its progress on stderr, prints its "
-    "steps\n"
-    "                  and the day's totals on stdout. Interrupted or failed, the same command "
-    "goes on\n"
+    "  run JOB         runs one job in the foreground: shows its progress on stderr, prints its steps\n"
+    "                  and the day's totals on stdout. Interrupted or failed, the same command goes on\n"
     "                  where it stopped; for a day that is closed it changes nothing.\n"
     "                  Jobs: daily-settlement\n"
     "  --date          the business day to settle; days are settled in order\n"
     "  --config FILE   the configuration; default: $SETTLEMENTD_CONFIG, else\n"
     "                  /etc/settlementd/settlementd.conf, else built-in defaults\n"
     "  --quiet         no progress; events of level info are logged instead\n"
-    "  --check-config  checks the configuration and says what is wrong with it, with file and "
-    "line\n"
+    "  --check-config  checks the configuration and says what is wrong with it, with file and line\n"
     "\n"
     "signals: SIGTERM and SIGINT finish the running chunks and stop; a second one rolls them back.\n"
     "  SIGHUP makes the daemon read its configuration again; a run in the foreground takes it like SIGTERM.\n"
@@ -49,6 +47,7 @@ static const char HELP[] =
     "      78 bad configuration\n"
     "\n"
     "Statistics, reports and job tables are shown by settlectl; see settlectl --help.\n";
+/* clang-format on */
 
 struct arguments {
     const char *config, *date, *command, *job;

@@ -83,7 +83,7 @@ enum err schedule_report(const struct config *config, int64_t now_s, FILE *out, 
     }
     const struct config_housekeeping *purge = &config->housekeeping;
     const struct entry entry = {
-        "", "housekeeping", purge->cron, config->timezone, purge->enabled, false,
+        "", "purge (housekeeping)", purge->cron, config->timezone, purge->enabled, false,
     };
     return add(&report, &entry, detail);
 }

@@ -1,7 +1,7 @@
 /* The configuration of a daemon while it runs: read at start, read again on SIGHUP. A new one is
  * taken over whole or not at all. What cannot change while the daemon runs (which database it works
- * on, the business zone, its lease) keeps its old values until a restart, and the log says so. One
- * thread. */
+ * on, the business zone, its lease, its state directory) keeps its old values until a restart, and
+ * the log says so. One thread. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 

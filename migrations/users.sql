@@ -19,7 +19,8 @@ CREATE USER IF NOT EXISTS settlementd@localhost IDENTIFIED VIA unix_socket;
 GRANT settlement_worker TO settlementd@localhost;
 SET DEFAULT ROLE settlement_worker FOR settlementd@localhost;
 
--- The reader looks: dashboards, monitoring, settlectl's status, runs, show, next, top, report and explain. For each:
+-- The reader looks: dashboards, monitoring, settlectl's status, nodes, runs, show, next, top, report and
+-- explain. For each:
 --     CREATE USER dashboard@localhost IDENTIFIED BY '...';
 --     GRANT settlement_reader TO dashboard@localhost;
 --     SET DEFAULT ROLE settlement_reader FOR dashboard@localhost;

@@ -22,7 +22,7 @@ sources() {
 }
 
 c_files=$(sources c h)
-shell_files=$(find script .ci tests demo bench -path tests/fuzz/corpus -prune -o -type f -print 2>/dev/null | sort | while read -r file; do
+shell_files=$(find script .ci tests bench -path tests/fuzz/corpus -prune -o -type f -print 2>/dev/null | sort | while read -r file; do
     if head -n 1 "$file" | grep -q '^#!/bin/sh'; then echo "$file"; fi
 done)
 
@@ -47,7 +47,6 @@ check_includes() {
         rule("^daemon/[^/]*$", "common/|daemon/")
         rule("^tests/", "common/|daemon/|cli/|tests/")
         rule("^bench/", "common/|bench/")
-        rule("^demo/", "common/|demo/")
     }
     /^#[ ]*include[ ]*</ {
         only_in("mysql.h", "^common/db/")
@@ -226,6 +225,7 @@ check_shell() {
     fi
     # shellcheck disable=SC2086 # a list
     shellcheck --format=gcc $shell_files || true
+    shellcheck --format=gcc --shell=bash conf/container/users.sh || true
 }
 
 {

@@ -102,8 +102,9 @@ static enum err check_restart(struct db *db, struct launcher *launcher)
         TRY(repository_restart_due(db, why->after_execution_id, &due));
     if (due) return OK;
     return detail_set(&launcher->detail, ERR_REFUSED,
-                      "execution %lld is not started again any more: somebody called it off",
-                      (long long)why->after_execution_id);
+                      "execution %lld is not started again any more: somebody called it off; "
+                      "settlectl restart %lld starts it all the same",
+                      (long long)why->after_execution_id, (long long)why->after_execution_id);
 }
 
 /* A date that was given up when there was nothing to do, and for which data came since: without it

@@ -139,8 +139,9 @@ static enum err check_order(struct db *db, const char *date, struct detail *deta
     if (earlier[0] == '\0') return OK;
     return detail_set(detail, ERR_REFUSED,
                       "%s has logs and is not settled, and days are settled in order; run first: "
-                      "settlementd run daily-settlement --date %s",
-                      earlier, earlier);
+                      "settlectl run daily-settlement --date %s (without a daemon: "
+                      "settlementd run daily-settlement --date %s)",
+                      earlier, earlier, earlier);
 }
 
 /* A day that is not over can have more logs, and closing one far ahead would bar all days before

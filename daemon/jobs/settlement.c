@@ -65,7 +65,7 @@ static const char UNPARK_SQL[] =
 static const char NO_POST_REASON[] = "there is no content_post row, so its creator is not known";
 
 static const char SKIP_HINT[] =
-    "they have no content_post row; list them with: SELECT s.content_post_id FROM content_statistics s"
+    "they have no content_post row; list them with: SELECT DISTINCT s.content_post_id FROM content_statistics s"
     " LEFT JOIN content_post c USING (content_post_id) WHERE s.period = 'DAILY'"
     " AND c.content_post_id IS NULL; add their rows or raise settlement.skip_limit, and run again";
 

@@ -48,7 +48,7 @@ enum err slots_tick(struct slots *slots, struct db *db, int64_t now_us, bool *re
                     struct detail *detail) MUST_CHECK;
 
 /* The next instant at which slots_tick has something to do: a slot, or reading the rows again. 0:
- * at once. INT64_MAX: there is no job. */
+ * at once. INT64_MAX: there is no job. For tests: the coordinator looks at every turn. */
 int64_t slots_next_us(const struct slots *slots);
 
 /* After a lost connection, or when somebody else changed a row: reads the rows again with the next

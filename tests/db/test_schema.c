@@ -166,6 +166,25 @@ START_TEST(what_anybody_may_write_is_not_run)
 }
 END_TEST
 
+START_TEST(rights_that_anybody_may_write_are_not_granted)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
+    CLEANUP(folder_done) struct folder folder;
+    struct grants_report report;
+    struct detail detail;
+    folder_new(&folder);
+    put(&folder, "grants.sql", "GRANT SELECT ON a TO settlement_worker;\n");
+    harness_execute(harness, "CREATE TABLE a (i INT) ENGINE=InnoDB");
+    struct db *db = harness_db(harness);
+    const char *database = harness_database(harness);
+    ck_assert_int_eq(chmod(folder.files[0], 0606), 0);
+    ck_assert_int_eq(grants_apply(db, folder.path, database, &report, &detail), ERR_SCHEMA);
+    expect_words(&detail, "grants.sql: anybody on this machine may write it");
+    ck_assert_int_eq(chmod(folder.files[0], 0600), 0);
+    ck_assert_int_eq(grants_apply(db, folder.path, database, &report, &detail), OK);
+}
+END_TEST
+
 START_TEST(the_files_about_users_are_no_migrations)
 {
     CLEANUP(harness_cleanup) struct harness *harness = harness_new_empty();
@@ -436,6 +455,7 @@ Suite *test_schema_suite(void)
     tcase_add_test(cases, migrations_are_applied_once_and_in_order);
     tcase_add_test(cases, a_statement_ends_with_a_semicolon_at_the_end_of_a_line);
     tcase_add_test(cases, what_anybody_may_write_is_not_run);
+    tcase_add_test(cases, rights_that_anybody_may_write_are_not_granted);
     tcase_add_test(cases, the_files_about_users_are_no_migrations);
     tcase_add_loop_test(cases, grants_are_grants_to_roles_and_nothing_else, 0,
                         COUNT_OF(grants_cases));

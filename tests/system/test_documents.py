@@ -11,6 +11,7 @@ from pathlib import Path
 
 import lib
 from grants import User
+from test_units import Stage
 
 suite = lib.Suite()
 
@@ -30,6 +31,40 @@ def renamed(database, path):
     text = (lib.ROOT / path).read_text(encoding="utf-8")
     text = re.sub(r"\bsettlement(_owner|_worker|_reader|\.\*)", rf"{database.name}\1", text)
     return re.sub(r"\bsettlementd(@| owner-| database-)", rf"{database.name}_daemon\1", text)
+
+
+LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/fuzz/README.md")
+
+
+def anchors(path):
+    """The names of a document's headings, as links have them."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    words = (re.sub(r"[`*]|\]\([^)]*\)|\[", "", title) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    return {"#" + re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in words}
+
+
+def dead_links(paths):
+    """(document, link) of each that leads nowhere, but for those to other sites."""
+    for path in paths:
+        for target, anchor in LINK.findall(path.read_text(encoding="utf-8")):
+            if "://" in target:
+                continue
+            other = (path.parent / target).resolve() if target else path
+            if not other.exists() or (anchor and anchor not in anchors(other)):
+                yield str(path), target + anchor
+
+
+@suite.test("the links of the documents lead somewhere, in the tree and where they are installed")
+def links():
+    paths = [*map(lib.ROOT.joinpath, DOCUMENTS), *sorted((lib.ROOT / "docs").glob("*.md"))]
+    found = sum(len(LINK.findall(path.read_text(encoding="utf-8"))) for path in paths)
+    assert found > 50, f"only {found} links were found"
+    assert not list(dead_links(paths)), list(dead_links(paths))
+    with Stage() as stage:
+        installed = sorted(stage.rglob("share/doc/settlementd/*.md"))
+        assert len(installed) == len(paths), installed
+        assert not list(dead_links(installed)), list(dead_links(installed))
 
 
 @contextlib.contextmanager
@@ -105,15 +140,15 @@ class Container:
         return ENTRYPOINT.format(socket=self.database.options["socket"], script=script)
 
     def make_users(self):
-        script = renamed(self.database, "conf/container-users.sh").replace("/run/secrets", str(self.folder))
+        script = renamed(self.database, "conf/container/users.sh").replace("/run/secrets", str(self.folder))
         script = script.replace("/usr/share/settlementd", str(self.folder))
         script = script.replace("--database=settlement", f"--database={self.database.name}")
         return subprocess.run(["bash", "-c", self._entrypoint(script)],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
 
     def settlectl(self, configuration, *arguments):
-        """With a configuration of conf/, and the secrets where an engine puts them."""
-        text = (lib.ROOT / "conf" / configuration).read_text(encoding="utf-8")
+        """With a configuration of conf/container/, and the secrets where an engine puts them."""
+        text = (lib.ROOT / "conf" / "container" / configuration).read_text(encoding="utf-8")
         text = text.replace("/run/mysqld/mysqld.sock", self.database.options["socket"])
         text = re.sub(r'user = "settlement(_owner|d)"',
                       lambda m: f'user = "{self.database.name}{"_daemon" if m[1] == "d" else m[1]}"', text)
@@ -131,13 +166,13 @@ def container():
         made = Container(database, folder)
         done = made.make_users()
         assert done.returncode == 0, done
-        assert "takes the owner of the schema" in made.settlectl("container.conf", "migrate").expect(1).stderr
-        granted = made.settlectl("container-owner.conf", "migrate").expect(0).stdout
+        assert "takes the owner of the schema" in made.settlectl("daemon.conf", "migrate").expect(1).stderr
+        granted = made.settlectl("owner.conf", "migrate").expect(0).stdout
         assert granted.count("has the rights of grants.sql") == 2, granted
-        made.settlectl("container.conf", "status").expect(0)
+        made.settlectl("daemon.conf", "status").expect(0)
         for user in (owner, worker):
             database.execute(f"ALTER USER {user}@localhost IDENTIFIED BY 'other'")
-        for configuration in ("container-owner.conf", "container.conf"):
+        for configuration in ("owner.conf", "daemon.conf"):
             assert "Access denied" in made.settlectl(configuration, "status").expect(1).stderr
         (made.folder / "owner-password").write_text("a' OR ''='", encoding="utf-8")
         done = made.make_users()

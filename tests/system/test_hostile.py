@@ -310,7 +310,7 @@ def server_words():
             json.loads(run(SETTLECTL, [*words, "--json"], database, codes=(0,)).stdout)
 
 
-@suite.test("a configuration, a password and migrations that anybody may write are not used")
+@suite.test("a configuration and a password that anybody may write are not used")
 def open_to_all():
     with lib.Database() as database:
         configured, password = Path(database.configuration), Path(database.directory, "password")

@@ -197,7 +197,7 @@ def reader():
 def reader_commands():
     with filled() as database, User(database, "reader", "reader") as user:
         content = database.value("SELECT MIN(content_post_id) FROM settlement")
-        for arguments in (("status",), ("runs",), ("show", "1"), ("next",),
+        for arguments in (("status",), ("runs",), ("show", "1"), ("next",), ("nodes",),
                           ("top", "--by", "views", "--period", "daily", "--date", DAY),
                           ("report", "settlement", "--period", "daily", "--date", DAY),
                           ("explain", "--content", str(content), "--date", DAY)):

@@ -181,14 +181,9 @@ END_TEST
 
 START_TEST(levels_have_names)
 {
-    enum log_level level = LOG_LEVEL_WARN;
-    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
-        ck_assert(log_level_parse(log_level_name((enum log_level)i), &level));
-        ck_assert_int_eq((int)level, i);
-    }
-    ck_assert(!log_level_parse("Info", &level));
-    ck_assert(!log_level_parse("", &level));
-    ck_assert_int_eq(level, LOG_LEVEL_DEBUG);
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++)
+        ck_assert_str_eq(log_level_name((enum log_level)i), names[i]);
 }
 END_TEST
 

@@ -43,7 +43,7 @@ START_TEST(each_job_has_its_next_slots_in_its_zone_and_in_utc)
         "  Sun 2026-03-08 00:00:00 +09:00 = 2026-03-07 15:00:00 UTC: days up to 2026-03-07\n"
         "  Sun 2026-03-15 00:00:00 +09:00 = 2026-03-14 15:00:00 UTC: days up to 2026-03-14\n"
         "  Sun 2026-03-22 00:00:00 +09:00 = 2026-03-21 15:00:00 UTC: days up to 2026-03-21\n"
-        "housekeeping: \"30 3 * * *\" in Asia/Seoul; next:\n"
+        "purge (housekeeping): \"30 3 * * *\" in Asia/Seoul; next:\n"
         "  Sun 2026-03-08 03:30:00 +09:00 = 2026-03-07 18:30:00 UTC\n"
         "  Mon 2026-03-09 03:30:00 +09:00 = 2026-03-08 18:30:00 UTC\n"
         "  Tue 2026-03-10 03:30:00 +09:00 = 2026-03-09 18:30:00 UTC\n");
@@ -67,9 +67,9 @@ START_TEST(days_of_the_month_together_with_weekdays_are_warned_of)
         "all days that are one or the other, as with cron\n"
         "warning: job d: cron \"0 0 L * SUNL\" names days of the month and weekdays; it is due on "
         "all days that are one or the other, as with cron\n"
-        "warning: housekeeping: cron \"0 3 1 * SUN\" names days of the month and weekdays; it is due "
+        "warning: purge (housekeeping): cron \"0 3 1 * SUN\" names days of the month and weekdays; it is due "
         "on all days that are one or the other, as with cron\n");
-    const char *last = "\nhousekeeping: not started by the clock (enabled = false)\n";
+    const char *last = "\npurge (housekeeping): not started by the clock (enabled = false)\n";
     ck_assert_ptr_nonnull(strstr(report.out, last));
 }
 END_TEST
