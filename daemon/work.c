@@ -46,7 +46,24 @@ static enum err start(struct work *work, const struct work_context *context,
 
 /* ---- the end of an execution ---- */
 
-/* The launch was refused, or the connections for it were not to be had. */
+/* Another try may lead further without anybody's doing: of several daemons one is the quicker, or a
+ * connection was not to be had. What is left to do is decided anew then. */
+static bool passes_soon(const struct conductor_outcome *outcome)
+{
+    enum err_class class = err_class(outcome->err);
+    return outcome->err == ERR_BUSY || outcome->err == ERR_FENCED || outcome->overtaken ||
+           class == CLASS_CONNECTION || class == CLASS_TRANSACTION;
+}
+
+/* What is said about the day decides. Anything else (no memory, no thread, an error of the
+ * server's) says nothing about it, and is tried as often as an execution would be. */
+static bool is_decided(struct work *work, const struct work_context *context, enum err err)
+{
+    return err == ERR_REFUSED || err == ERR_INVALID ||
+           work->failed_launches++ >= context->config->retry.restart_limit;
+}
+
+/* The launch was refused, or did not come as far as that. */
 static enum err not_launched(struct work *work, const struct work_context *context,
                              const struct conductor_outcome *outcome)
 {
@@ -54,9 +71,7 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     enum err err = outcome->err;
     const char *words = outcome->detail.text[0] != '\0' ? outcome->detail.text : err_text(err);
     if (err == ERR_CLOSED || err == ERR_STOPPED) return OK;
-    /* Of several daemons one is the quicker: what is left to do is decided anew. */
-    if (err == ERR_BUSY || outcome->overtaken || err_class(err) == CLASS_CONNECTION ||
-        err_class(err) == CLASS_TRANSACTION) {
+    if (passes_soon(outcome)) {
         look_again_in(work, SOON_MS);
         set_state(work, words);
         return OK;
@@ -64,12 +79,15 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     log_event(LOG_LEVEL_ERROR, "launch-refused", words, "job", work->job->name, "date", order->date,
               "for", started_for_name(order->reason), NULL);
     (void)text_format(work->last_error, sizeof(work->last_error), "%s", words);
-    if (order->reason == FOR_REQUEST)
+    bool decided = is_decided(work, context, err);
+    if (decided) work->failed_launches = 0;
+    if (decided && order->reason == FOR_REQUEST)
         return queue_end(context->db, order->request_id, REQUEST_REFUSED, words);
-    if (order->reason == FOR_RESTART || order->reason == FOR_RESUME)
+    if (decided && (order->reason == FOR_RESTART || order->reason == FOR_RESUME))
         return history_cancel_restart(context->db, order->after_execution_id, false, NULL);
     look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
     set_state(work, words);
+    if (order->reason != FOR_SLOT) return OK;
     return slots_wait(context->db, work->job->name, words);
 }
 
@@ -90,6 +108,7 @@ static enum err take_end_in(struct work *work, const struct work_context *contex
     if (!conductor_ended(work->conductor, &outcome)) return OK;
     const struct conductor_order *order = conductor_order(work->conductor);
     work->look_again_us = 0;
+    if (outcome.job_execution_id != 0) work->failed_launches = 0;
     if (outcome.job_execution_id == 0) {
         TRY(not_launched(work, context, &outcome));
     } else if (outcome.err == OK) {

@@ -37,6 +37,7 @@ struct work {
     char gone[NODE_ID];           /* who is believed to be gone although its lease runs on */
     char state[256];              /* a clause for the status line: what it does or waits for */
     char last_error[256];
+    int failed_launches; /* in a row, for other reasons than the day's */
 };
 
 /* One turn: takes the end of an execution in, and starts the next; in a drained daemon hands over

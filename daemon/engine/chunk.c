@@ -117,7 +117,9 @@ static enum err read_outcome(struct chunk_worker *worker, bool *ret_committed)
     TRY(db_begin(worker->db));
     TRY(claim_read_back(worker->db, worker->partition, &chunk_count));
     int64_t ours = worker->partition->chunk_count;
-    ASSERT(chunk_count == ours || chunk_count == ours + 1);
+    /* Neither before this chunk nor after it: a server that has lost commits (a replica that
+     * lagged). */
+    if (chunk_count != ours && chunk_count != ours + 1) return ERR_FENCED;
     *ret_committed = chunk_count == ours + 1;
     return OK;
 }

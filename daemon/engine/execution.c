@@ -186,10 +186,12 @@ static enum err load_partitions(struct execution *execution)
                           execution->step->name, &execution->partitions);
 }
 
-static enum err prepare_step(struct execution *execution)
+static enum err prepare_step(struct db *db, void *context)
 {
-    if (execution->step->begin == NULL) return OK;
-    return execution->step->begin(execution->engine->db, &execution->run, &execution->detail);
+    struct execution *execution = context;
+    bool stopping = false; /* seen by whoever watches */
+    TRY(repository_hold_execution(db, execution->run.job_execution_id, &stopping));
+    return execution->step->begin(db, &execution->run, &execution->detail);
 }
 
 /* While workers are at it: what do others do with the partitions, and has somebody asked for this
@@ -222,7 +224,7 @@ static enum err work_through(struct execution *execution)
     TRY(insist(execution, load_partitions));
     control_begin_step(engine->control, step->name, step->unit, partitions->estimated_items,
                        partitions->done_items);
-    TRY(insist(execution, prepare_step));
+    if (step->begin != NULL) TRY(transact(execution, prepare_step));
     if (partitions->count > 1) TRY(insist(execution, open_to_others));
     execution->spread = (struct spread){
         .run = &execution->run,

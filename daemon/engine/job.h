@@ -63,7 +63,8 @@ struct step {
     enum err (*open)(struct db *db, const struct run *run, void **ret_state);
     enum err (*process)(struct chunk *chunk, void *state);
     void (*close)(void *state);
-    /* By the conductor, before the first partition of an execution is handed out; may be NULL. */
+    /* By the conductor, before the first partition of an execution is handed out, in a transaction;
+     * may be NULL. */
     enum err (*begin)(struct db *db, const struct run *run, struct detail *detail);
     /* By the conductor when all partitions are done, in a transaction that is committed whatever
      * the verdict is. */

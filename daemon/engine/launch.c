@@ -17,10 +17,11 @@ static const char RUNNING_SQL[] =
     " AND p.PARAMETER_NAME = 'targetDate'"
     " WHERE i.JOB_NAME = ? AND e.STATUS IN ('STARTING', 'STARTED', 'STOPPING')"
     " ORDER BY e.JOB_EXECUTION_ID LIMIT 1";
-/* The executions of the instance that decide: anything final, or unknown; else the latest. */
+/* The executions of the instance that decide: one that is COMPLETED, or UNKNOWN; else the latest.
+ * One that is ABANDONED decides as the latest only: see needs_settling. */
 static const char EARLIER_SQL[] =
     "SELECT JOB_EXECUTION_ID, STATUS FROM BATCH_JOB_EXECUTION WHERE JOB_INSTANCE_ID = ?"
-    " ORDER BY STATUS IN ('COMPLETED', 'ABANDONED', 'UNKNOWN') DESC, JOB_EXECUTION_ID DESC"
+    " ORDER BY STATUS IN ('COMPLETED', 'UNKNOWN') DESC, JOB_EXECUTION_ID DESC"
     " LIMIT 1";
 
 enum { LAUNCH_ATTEMPTS = 2, RUNNING_LIMIT = 16 };

@@ -40,6 +40,7 @@ struct partition {
     int64_t estimated_items;
     int64_t epoch, chunk_count; /* as claimed */
     int requeued;               /* how often it was put back after a failure, in this execution */
+    int64_t put_down_at;        /* the pool's count of looks when a worker was through with it */
     enum partition_hand hand;
 };
 

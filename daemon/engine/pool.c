@@ -34,6 +34,7 @@ struct pool {
     const struct pool_task *task; /* NULL between steps */
     int hands[HAND_COUNT];        /* how many of the task's partitions are in which */
     int next;                     /* where the search for a free one goes on */
+    int64_t looks;                /* what others do was looked at, or is just now, so often */
     int busy_count;
     enum err failure;
     struct detail failure_detail;
@@ -210,6 +211,7 @@ static void put_down(struct pool *pool, struct partition *partition, enum err er
     bool elsewhere =
         (err == ERR_BUSY && pool->task->watch != NULL) || (err == ERR_FENCED && pool->task->helps);
     if (again) partition->requeued++;
+    partition->put_down_at = pool->looks;
     put_into(pool, partition, again ? HAND_FREE : elsewhere ? HAND_ELSEWHERE : HAND_DONE);
     if (again) pthread_cond_broadcast(&pool->work);
 }
@@ -369,7 +371,9 @@ static bool wait_at_most(struct pool *pool, int64_t ms)
 static void hear(struct pool *pool, struct partition *partition, const struct partition_news *one)
 {
     if (partition->hand == HAND_OURS || partition->hand == HAND_DONE) return;
-    if (one->epoch < partition->epoch) return; /* older than what we know */
+    /* It was ours when the look began, so the news may be of that time; the next is not. The epoch
+     * does not tell: in a server that has lost commits it is lower than it was. */
+    if (partition->put_down_at == pool->looks) return;
     partition->epoch = one->epoch;
     put_into(pool, partition, one->hand);
 }
@@ -395,6 +399,9 @@ static void take_in(struct pool *pool, const struct spread_news *news)
 enum err pool_look(struct pool *pool, struct db *db, struct spread *spread,
                    struct spread_news *ret_news)
 {
+    pthread_mutex_lock(&pool->lock);
+    pool->looks++;
+    pthread_mutex_unlock(&pool->lock);
     db_mark_metadata(db, true);
     enum err err = spread_survey(db, spread, ret_news);
     if (err_class(err) == CLASS_CONNECTION) err = db_reconnect(db) == OK ? ERR_LOST : err;

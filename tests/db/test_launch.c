@@ -179,6 +179,35 @@ START_TEST(an_earlier_execution_can_decide)
 }
 END_TEST
 
+static enum err has_logs(struct db *db, const char *date, struct date_facts *ret_facts)
+{
+    (void)db;
+    (void)date;
+    *ret_facts = (struct date_facts){.has_data = true, .passed = true};
+    return OK;
+}
+
+/* A day that was given up when it had no logs, and launched again since: from then on it is like
+ * any other. */
+START_TEST(one_that_was_abandoned_decides_as_the_latest_only)
+{
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    const struct job job = {.name = "test-job", .admit = admit_all, .facts = has_logs};
+    struct launch_request request = {.job = &job, .date = DATE, .node_id = ME};
+    struct launch_answer first, second, third;
+    struct detail detail;
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &first, &detail), OK);
+    set_status(harness, first.job_execution_id, "ABANDONED");
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &second, &detail), OK);
+    set_status(harness, second.job_execution_id, "STOPPED");
+    request.why.after_execution_id = second.job_execution_id;
+    ck_assert_msg(launch_as(harness_db(harness), &request, &third, &detail) == OK, "%s",
+                  detail.text);
+    set_status(harness, third.job_execution_id, "COMPLETED");
+    ck_assert_int_eq(launch_as(harness_db(harness), &request, &second, &detail), ERR_CLOSED);
+}
+END_TEST
+
 static const char *const running_words[] = {"STARTING", "STARTED", "STOPPING"};
 
 START_TEST(a_process_that_is_alive_is_left_alone)
@@ -423,6 +452,7 @@ Suite *test_launch_suite(void)
                         (int)COUNT_OF(again_cases));
     tcase_add_loop_test(cases, who_comes_second_is_told_that_it_was_overtaken, 0, 3);
     tcase_add_test(cases, an_earlier_execution_can_decide);
+    tcase_add_test(cases, one_that_was_abandoned_decides_as_the_latest_only);
     tcase_add_loop_test(cases, a_process_that_is_alive_is_left_alone, 0,
                         (int)COUNT_OF(running_words));
     tcase_add_loop_test(cases, what_a_dead_process_left_behind_is_failed_and_fenced, LEASE_OVER,

@@ -83,18 +83,38 @@ static void holder_done(struct holder *holder)
 struct watched {
     struct tiny *tiny;
     struct pool *pool;
-    struct db *holder;
+    struct db *holder; /* NULL: nobody does */
     int looks;
 };
 
 static enum err tell_of_others(void *context)
 {
     struct watched *watched = context;
-    if (++watched->looks == 3) TRY(db_rollback(watched->holder));
+    if (++watched->looks == 3 && watched->holder != NULL) TRY(db_rollback(watched->holder));
     CLEANUP(spread_news_free) struct spread_news news = {0};
     struct tiny *tiny = watched->tiny;
     struct spread spread = {.run = &tiny->run, .step_name = tiny_step.name, .node_id = TINY_NODE};
     return pool_look(watched->pool, harness_db(tiny->harness), &spread, &news);
+}
+
+/* The pool's end of the step, with `watched` looking what others do. */
+static void run_watched(struct watched *watched)
+{
+    struct tiny *tiny = watched->tiny;
+    struct detail detail = {0};
+    struct db_options db_options = *harness_options(tiny->harness);
+    const struct pool_options options = {&db_options, 1, &tiny->control, TINY_NODE};
+    const struct pool_task task = {.step = &tiny_step,
+                                   .run = &tiny->run,
+                                   .limits = &tiny->limits,
+                                   .partitions = &tiny->partitions,
+                                   .watch = tell_of_others,
+                                   .watch_context = watched};
+    ck_assert_int_eq(pool_new(&options, &watched->pool, &detail), OK);
+    enum err err = pool_run(watched->pool, harness_db(tiny->harness), &task, &detail);
+    pool_free(watched->pool);
+    ck_assert_msg(err == OK, "%s: %s", err_name(err), detail.text);
+    tiny_check_complete(tiny, KEYS);
 }
 
 /* Somebody who holds the row may be about to take the partition: that it was not taken is seen at
@@ -102,28 +122,24 @@ static enum err tell_of_others(void *context)
 START_TEST(a_claim_does_not_wait_for_a_locked_row_and_is_tried_again)
 {
     CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
-    struct detail detail = {0};
-    struct pool *pool = NULL;
-    struct db_options db_options = *harness_options(tiny->harness);
-    struct watched watched = {.tiny = tiny, .holder = harness_connect(tiny->harness)};
-    const struct pool_options options = {&db_options, 1, &tiny->control, TINY_NODE};
-    const struct pool_task task = {.step = &tiny_step,
-                                   .run = &tiny->run,
-                                   .limits = &tiny->limits,
-                                   .partitions = &tiny->partitions,
-                                   .watch = tell_of_others,
-                                   .watch_context = &watched};
-    ck_assert_int_eq(pool_new(&options, &pool, &detail), OK);
-    watched.pool = pool;
-    ck_assert_int_eq(db_begin(watched.holder), OK);
-    ck_assert_int_eq(db_execute(watched.holder, "UPDATE step_partition SET updated_at = NOW(6)"),
-                     OK);
-    enum err err = pool_run(pool, harness_db(tiny->harness), &task, &detail);
-    pool_free(pool);
-    db_free(watched.holder);
+    CLEANUP(db_cleanup) struct db *holder = harness_connect(tiny->harness);
+    struct watched watched = {.tiny = tiny, .holder = holder};
+    take_partition(holder);
+    run_watched(&watched);
     ck_assert_int_ge(watched.looks, 3);
-    ck_assert_msg(err == OK, "%s: %s", err_name(err), detail.text);
-    tiny_check_complete(tiny, KEYS);
+}
+END_TEST
+
+/* A replica that lagged has become the server, and whoever had the partition is gone: its epoch is
+ * lower than it was, and it is free. */
+START_TEST(a_partition_whose_claim_the_server_has_lost_is_taken)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    struct watched watched = {.tiny = tiny};
+    tiny->partitions.items[0].hand = HAND_ELSEWHERE;
+    tiny->partitions.items[0].epoch += 2;
+    run_watched(&watched);
+    ck_assert_int_ge(watched.looks, 1);
 }
 END_TEST
 
@@ -214,14 +230,42 @@ START_TEST(an_outcome_that_stays_unknown_is_not_guessed)
 }
 END_TEST
 
+static enum err lose_chunks_and_kill(enum tiny_moment moment, struct chunk *chunk, void *context)
+{
+    struct plan *plan = context;
+    if (moment != TINY_AFTER_WRITE || ++plan->calls != 2) return OK;
+    rival_execute(plan->rival, "UPDATE step_partition SET chunk_count = 0, checkpoint_key = NULL");
+    rival_kill(plan->rival, db_session_id(chunk->db));
+    return OK;
+}
+
+/* As when a replica that lagged has become the server: the claim has come that far, its first chunk
+ * has not. */
+START_TEST(who_meets_a_server_that_has_lost_chunks_leaves_them_to_others)
+{
+    CLEANUP(tiny_cleanup) struct tiny *tiny = tiny_new(KEYS, 1);
+    CLEANUP(rival_cleanup) struct rival *rival = rival_new(tiny->harness);
+    struct plan plan = {.tiny = tiny, .rival = rival};
+    struct chunk_worker worker;
+    tiny->hook = (struct tiny_hook){lose_chunks_and_kill, &plan};
+    tiny_claim(tiny, 0, &worker);
+    ck_assert_int_eq(tiny_run_all(&worker), ERR_FENCED);
+    ck_assert_int_eq(plan.calls, 2);
+    ck_assert_int_eq(tiny_column(tiny, 0, "chunk_count"), 0);
+    chunk_worker_done(&worker);
+}
+END_TEST
+
 Suite *test_outcome_suite(void)
 {
     Suite *suite = suite_create("outcome");
     TCase *cases = tcase_create("outcome");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_claim_does_not_wait_for_a_locked_row_and_is_tried_again);
+    tcase_add_test(cases, a_partition_whose_claim_the_server_has_lost_is_taken);
     tcase_add_loop_test(cases, a_read_back_that_fails_is_tried_again_before_the_chunk_is, 0, 2);
     tcase_add_test(cases, an_outcome_that_stays_unknown_is_not_guessed);
+    tcase_add_test(cases, who_meets_a_server_that_has_lost_chunks_leaves_them_to_others);
     suite_add_tcase(suite, cases);
     return suite;
 }

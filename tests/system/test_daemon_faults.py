@@ -72,6 +72,25 @@ def _():
         database.verify()
 
 
+@test("a launch that fails for other reasons than the day's is tried again, and refused when that does not help")
+def _():
+    with Served(restart_limit=1, restart_backoff_s=1) as database:
+        database.fill(DAY)
+        # The third connection is the first that an execution needs; 1105 is an error that says nothing.
+        running = database.daemon(environment={"SETTLEMENTD_TEST_FAULTS": "connect:3:before:error=1105"})
+        asked = database.ask_run(DAY, "--wait")
+        running.wait_event("launch-refused", level="error", date=DAY)
+        asked.expect(0)
+        assert database.runs() == [("COMPLETED", "REQUEST", "NONE", 0, False)], database.runs()
+        database.verify()
+    with Served(restart_limit=1, restart_backoff_s=1) as database:
+        database.fill(DAY)
+        running = database.daemon(environment={"SETTLEMENTD_TEST_FAULTS": "connect:3+:before:error=1105"})
+        says(database.ask_run(DAY, "--wait").expect(1), "REFUSED.*injected")
+        assert len(running.events("launch-refused")) == 2, running.output
+        assert not database.runs()
+
+
 @test("a permanent failure is never started again by itself, also not by the next daemon")
 def _():
     with Served(restart_backoff_s=0) as database:
