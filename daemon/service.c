@@ -23,7 +23,10 @@ static enum err run(struct coordinator *coordinator, struct mailbox *mailbox)
     struct loop loop;
     uv_thread_t thread;
     TRY(loop_init(&loop, &options));
-    if (uv_thread_create(&thread, coordinator_main, coordinator) != 0) return ERR_MEMORY;
+    loop_hold_signals();
+    int failed = uv_thread_create(&thread, coordinator_main, coordinator);
+    loop_let_signals();
+    if (failed != 0) return ERR_MEMORY;
     loop_run(&loop);
     (void)uv_thread_join(&thread);
     return OK;

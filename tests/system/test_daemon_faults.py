@@ -212,6 +212,17 @@ def _():
         database.verify()
 
 
+@test("SIGTERM without end: it ends with 0 all the same")
+def _():
+    with Served() as database:
+        for _ in range(8):
+            running = database.daemon()
+            deadline = time.monotonic() + 20
+            while not running.ended() and time.monotonic() < deadline:
+                running.signal(signal.SIGTERM)
+            running.expect(0)
+
+
 @test("a second SIGTERM rolls back the chunk that runs; patience was asked for before")
 def _():
     with Served(ttl_s=120, restart_backoff_s=0) as database:
