@@ -210,18 +210,9 @@ static enum err pass_gate(struct db *db)
     return err;
 }
 
-static enum err connect_now(struct db *db)
+static enum err open_session(struct db *db)
 {
-    db->mysql = mysql_init(NULL);
-    if (db->mysql == NULL) return ERR_MEMORY;
-    db->refused = false;
-    set_options(db->mysql, &db->options);
-
-    enum err err = exchange_connect(db);
-    if (err != OK) {
-        db_disconnect(db);
-        return err == ERR_LOST ? ERR_UNREACHABLE : err;
-    }
+    TRY(exchange_connect(db));
     db->generation++;
     db->session_id = mysql_thread_id(db->mysql);
     atomic_store(&db->socket, (int)mysql_get_socket(db->mysql));
@@ -233,6 +224,27 @@ static enum err connect_now(struct db *db)
     if (db->options.database.galera_single_writer) TRY(db_execute(db, CAUSAL_SQL));
     TRY(mark_session(db));
     return pass_gate(db);
+}
+
+/* No session is left that is not set up to the end: it would have another isolation, and the server
+ * would not have been looked at. What passes (a lock, a KILL QUERY that was not ours) is waited
+ * for like a server that is away; whoever was told to stop sees that for himself. */
+static enum err give_up_session(struct db *db, enum err err)
+{
+    db_disconnect(db);
+    enum err_class class = err_class(err);
+    bool passes = err == ERR_LOST || class == CLASS_TRANSACTION || class == CLASS_STOP;
+    return passes ? ERR_UNREACHABLE : err;
+}
+
+static enum err connect_now(struct db *db)
+{
+    db->mysql = mysql_init(NULL);
+    if (db->mysql == NULL) return ERR_MEMORY;
+    db->refused = false;
+    set_options(db->mysql, &db->options);
+    enum err err = open_session(db);
+    return err == OK ? OK : give_up_session(db, err);
 }
 
 static enum err explain_connect(const struct db *db, enum err err, struct detail *detail)
@@ -297,7 +309,8 @@ enum err db_reconnect(struct db *db)
     if (db->left_mark[0] == '\0') memcpy(db->left_mark, db->mark, sizeof(db->left_mark));
     db_disconnect(db);
     TRY(connect_now(db));
-    TRY(end_marked_session(db, db->left_mark));
+    enum err err = end_marked_session(db, db->left_mark);
+    if (err != OK) return give_up_session(db, err);
     db->left_mark[0] = '\0';
     return OK;
 }

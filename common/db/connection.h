@@ -32,8 +32,9 @@ struct db_options {
 enum err db_options_init(const struct config *config, struct db_options *ret_options,
                          struct detail *detail) MUST_CHECK;
 
-/* Connects. `options` is copied. ERR_UNREACHABLE or ERR_ACCESS with the server's words in `detail`;
- * ret_db is untouched then. Free with db_free (accepts NULL), or CLEANUP(db_cleanup). */
+/* Connects. `options` is copied. ERR_UNREACHABLE (also for a session that could not be set up)
+ * or ERR_ACCESS with the server's words in `detail`; ret_db is
+ * untouched then. Free with db_free (accepts NULL), or CLEANUP(db_cleanup). */
 enum err db_open(const struct db_options *options, struct db **ret_db,
                  struct detail *detail) MUST_CHECK;
 void db_free(struct db *db);
@@ -41,7 +42,7 @@ void db_cleanup(struct db **db);
 
 /* Drops the connection and makes a new one with the same options. The old session is ended on the
  * server as well, if it is still there, so that its transaction is rolled back; that may take the
- * server a moment, in which a locking read waits. */
+ * server a moment, in which a locking read waits. After an error there is no connection. */
 enum err db_reconnect(struct db *db) MUST_CHECK;
 
 /* True after db_reconnect: the connection that there was was lost. */

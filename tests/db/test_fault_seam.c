@@ -187,6 +187,33 @@ START_TEST(an_error_that_ends_transactions_ends_this_one)
 }
 END_TEST
 
+START_TEST(a_session_that_is_not_set_up_to_the_end_is_none)
+{
+    static const char *const faults[] = {"before:error=1317", "after:error=1317",
+                                         "before:error=1213", "before:error=1205",
+                                         "before:error=1064", "before:lose"};
+    CLEANUP(stage_done) struct stage stage = {0};
+    char rule[80];
+    stage_init(&stage);
+    use(NULL);
+    ck_assert_int_eq(db_reconnect(stage.db), OK);
+    int calls = (int)fault_counted(FAULT_DB);
+    ck_assert_int_gt(calls, 5);
+    for (int call = 2; call <= calls; call++) { /* the first closes the old one */
+        bool lasts = strstr(faults[_i], "1064") != NULL;
+        (void)text_format(rule, sizeof(rule), "db:%d:%s", call, faults[_i]);
+        use(rule);
+        enum err err = db_reconnect(stage.db);
+        ck_assert_msg(lasts ? err == ERR_SQL : err == ERR_UNREACHABLE, "%s: %s", rule,
+                      err_name(err));
+        err = db_execute(stage.db, "DO 1");
+        ck_assert_msg(err == ERR_LOST, "%s: %s", rule, err_name(err));
+        use(NULL);
+        ck_assert_int_eq(db_reconnect(stage.db), OK);
+    }
+}
+END_TEST
+
 START_TEST(the_closing_of_a_statement_can_lose_the_connection)
 {
     CLEANUP(stage_done) struct stage stage = {0};
@@ -272,6 +299,7 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, preparing_a_statement_can_be_lost_at_every_moment, 0, 3);
     tcase_add_loop_test(tcase, a_connection_that_is_not_to_be_had_says_so, 0, 5);
     tcase_add_loop_test(tcase, an_error_that_ends_transactions_ends_this_one, 0, 3);
+    tcase_add_loop_test(tcase, a_session_that_is_not_set_up_to_the_end_is_none, 0, 6);
     tcase_add_test(tcase, the_closing_of_a_statement_can_lose_the_connection);
 }
 
