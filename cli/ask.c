@@ -118,7 +118,10 @@ static enum err seek_database(struct asking *asking)
 static enum err overcome(struct asking *asking, enum err err)
 {
     if (err_class(err) == CLASS_CONNECTION) return seek_database(asking);
-    if (err_class(err) == CLASS_TRANSACTION) return OK;
+    if (err_class(err) == CLASS_TRANSACTION) {
+        nap(ASK_POLL_MS);
+        return stop_signal != 0 ? ERR_STOPPED : time_is_over(asking) ? ERR_TIMEOUT : OK;
+    }
     if (err == ERR_NOT_FOUND)
         return detail_set(&asking->detail, ERR_REFUSED,
                           "request %lld is not there any more: somebody has deleted it",

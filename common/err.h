@@ -15,6 +15,7 @@ enum err_class { CLASS_OK, CLASS_TRANSACTION, CLASS_CONNECTION, CLASS_STOP, CLAS
     X(ERR_DEADLOCK, TRANSACTION, "deadlock: the server rolled the transaction back")               \
     X(ERR_LOCK_WAIT, TRANSACTION, "a lock was not to be had in time")                              \
     X(ERR_CONFLICT, TRANSACTION, "the row changed after it was read")                              \
+    X(ERR_SHORTAGE, TRANSACTION, "the server is short of room or memory")                          \
     X(ERR_LOST, CONNECTION, "the connection to the database was lost")                             \
     X(ERR_UNREACHABLE, CONNECTION, "the database cannot be reached")                               \
     X(ERR_READ_ONLY, CONNECTION, "the server is read-only")                                        \

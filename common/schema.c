@@ -283,7 +283,7 @@ static enum err apply(struct db *db, int version, const struct migration *migrat
     for (char *sql; (sql = next_statement(&rest)) != NULL;) {
         number++;
         enum err err = execute_patiently(db, sql);
-        if (err_class(err) == CLASS_TRANSACTION)
+        if (err_class(err) == CLASS_TRANSACTION && err != ERR_SHORTAGE)
             return detail_set(
                 detail, err,
                 "%s, statement %d (\"%.60s…\"): a table that it changes was in use all "

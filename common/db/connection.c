@@ -34,8 +34,9 @@ enum err db_note(struct db *db, unsigned number, const char *message)
     if (!text_format(db->message, sizeof(db->message), "%s", message))
         db->message[sizeof(db->message) - 1] = '\0';
     enum err err = db_error_translate(number);
-    /* These two end the whole transaction, not just the statement. */
-    if (err == ERR_DEADLOCK || err == ERR_CONFLICT) db->rolled_back = db->in_transaction;
+    /* These end the whole transaction, not just the statement; of shortages, some do. */
+    if (err == ERR_DEADLOCK || err == ERR_CONFLICT || err == ERR_SHORTAGE)
+        db->rolled_back = db->in_transaction;
     if (err_class(err) == CLASS_CONNECTION) db->in_transaction = false;
     return err;
 }
@@ -227,7 +228,7 @@ static enum err open_session(struct db *db)
 }
 
 /* No session is left that is not set up to the end: it would have another isolation, and the server
- * would not have been looked at. What passes (a lock, a KILL QUERY that was not ours) is waited
+ * would not have been looked at. What passes (a shortage, a KILL QUERY that was not ours) is waited
  * for like a server that is away; whoever was told to stop sees that for himself. */
 static enum err give_up_session(struct db *db, enum err err)
 {

@@ -1,6 +1,6 @@
 /* The only place that knows error numbers. The classes follow what each error leaves behind: after
- * 1213 and 1020 the transaction is gone, after 1205 only the statement is, so that all three are
- * answered with a rollback. */
+ * 1213 and 1020 the transaction is gone, after 1205 only the statement is, after a shortage the one
+ * or the other, so that all of them are answered with a rollback. */
 #include <errmsg.h>
 #include <mysqld_error.h>
 
@@ -19,6 +19,18 @@ static const struct translation translations[] = {
     {ER_TABLE_DEF_CHANGED, ERR_CONFLICT},
     {ER_NEED_REPREPARE, ERR_CONFLICT},
     {1637 /* too many concurrent transactions */, ERR_LOCK_WAIT},
+    {ER_RECORD_FILE_FULL /* a table, or the disk below it */, ERR_SHORTAGE},
+    {ER_DISK_FULL, ERR_SHORTAGE},
+    {ER_ERROR_ON_WRITE, ERR_SHORTAGE},
+    {ER_GET_ERRNO /* of a storage engine: mostly the disk's */, ERR_SHORTAGE},
+    {ER_OUTOFMEMORY, ERR_SHORTAGE},
+    {ER_OUT_OF_SORTMEMORY, ERR_SHORTAGE},
+    {ER_OUT_OF_RESOURCES, ERR_SHORTAGE},
+    {ER_LOCK_TABLE_FULL, ERR_SHORTAGE},
+    {3 /* writing a temporary file */, ERR_SHORTAGE},
+    {5 /* memory of the server's own library */, ERR_SHORTAGE},
+    {20 /* no room for a temporary file */, ERR_SHORTAGE},
+    {23 /* too many open files */, ERR_SHORTAGE},
     {CR_CONNECTION_ERROR, ERR_UNREACHABLE},
     {CR_CONN_HOST_ERROR, ERR_UNREACHABLE},
     {CR_UNKNOWN_HOST, ERR_UNREACHABLE},
@@ -39,6 +51,8 @@ static const struct translation translations[] = {
     {ER_CON_COUNT_ERROR, ERR_UNREACHABLE},
     {ER_TOO_MANY_USER_CONNECTIONS, ERR_UNREACHABLE},
     {ER_USER_LIMIT_REACHED, ERR_UNREACHABLE},
+    {ER_CANT_CREATE_THREAD, ERR_UNREACHABLE},
+    {ER_HOST_IS_BLOCKED /* by interrupted attempts, until FLUSH HOSTS */, ERR_UNREACHABLE},
     {ER_OPTION_PREVENTS_STATEMENT, ERR_READ_ONLY},
     {1836 /* read-only mode */, ERR_READ_ONLY},
     {ER_QUERY_INTERRUPTED, ERR_STOPPED},

@@ -20,7 +20,8 @@ static void describe(const struct abandoned_execution *execution, const struct n
             : "it is not started again by itself: when the reason is found, settlectl "
               "restart goes on at the checkpoints";
     if (execution->ours)
-        (void)text_format(ret_text, size, "the database could not be reached when it ended; %s",
+        (void)text_format(ret_text, size,
+                          "its end could not be recorded, since the database was away or full; %s",
                           next);
     else
         (void)text_format(ret_text, size, "the process that ran it is gone (node %s%s%s); %s",

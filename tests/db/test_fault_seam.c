@@ -87,6 +87,7 @@ static const struct {
     {"before", "error=1213", ERR_DEADLOCK, false, true},
     {"before", "error=1205", ERR_LOCK_WAIT, false, true},
     {"before", "error=1020", ERR_CONFLICT, false, true},
+    {"before", "error=1114", ERR_SHORTAGE, false, true},
     {"before", "error=2006", ERR_LOST, false, true},
     {"sent", "error=2013", ERR_LOST, true, false},
     {"sent", "error=1205", ERR_LOCK_WAIT, true, false},
@@ -148,9 +149,16 @@ END_TEST
 
 START_TEST(a_connection_that_is_not_to_be_had_says_so)
 {
-    static const char *const rules[] = {"connect:1:before:lose", "connect:1:sent:lose",
-                                        "connect:1:after:error=2002", "db:2:before:lose",
-                                        "db:3:sent:lose"};
+    static const char *const rules[] = {"connect:1:before:lose",
+                                        "connect:1:sent:lose",
+                                        "connect:1:after:error=2002",
+                                        "db:2:before:lose",
+                                        "db:3:sent:lose",
+                                        "connect:1:after:error=1037",
+                                        "connect:1:after:error=1206",
+                                        "connect:1:after:error=1135",
+                                        "connect:1:after:error=1041",
+                                        "connect:1:after:error=1129"};
     CLEANUP(stage_done) struct stage stage = {0};
     struct detail detail = {""};
     struct db *db = NULL;
@@ -166,7 +174,7 @@ START_TEST(a_connection_that_is_not_to_be_had_says_so)
 END_TEST
 
 /* After a deadlock and a conflict nothing of the transaction is left, after a lock wait all but the
- * statement. */
+ * statement. After a shortage it may be either, and nothing is committed. */
 START_TEST(an_error_that_ends_transactions_ends_this_one)
 {
     static const struct {
@@ -175,6 +183,7 @@ START_TEST(an_error_that_ends_transactions_ends_this_one)
         int64_t rows;
     } cases[] = {{"db:3:before:error=1213", ERR_CONFLICT, 0},
                  {"db:3:before:error=1020", ERR_CONFLICT, 0},
+                 {"db:3:before:error=1114", ERR_CONFLICT, 0},
                  {"db:3:before:error=1205", OK, 1}};
     CLEANUP(stage_done) struct stage stage = {0};
     stage_init(&stage);
@@ -190,7 +199,7 @@ END_TEST
 START_TEST(a_session_that_is_not_set_up_to_the_end_is_none)
 {
     static const char *const faults[] = {"before:error=1317", "after:error=1317",
-                                         "before:error=1213", "before:error=1205",
+                                         "before:error=1114", "before:error=1205",
                                          "before:error=1064", "before:lose"};
     CLEANUP(stage_done) struct stage stage = {0};
     char rule[80];
@@ -210,6 +219,30 @@ START_TEST(a_session_that_is_not_set_up_to_the_end_is_none)
         ck_assert_msg(err == ERR_LOST, "%s: %s", rule, err_name(err));
         use(NULL);
         ck_assert_int_eq(db_reconnect(stage.db), OK);
+    }
+}
+END_TEST
+
+START_TEST(a_number_stands_for_what_is_to_be_done)
+{
+    static const struct {
+        int number;
+        enum err err;
+    } cases[] = {
+        {1021, ERR_SHORTAGE},    {1026, ERR_SHORTAGE},    {1030, ERR_SHORTAGE},
+        {1037, ERR_SHORTAGE},    {1038, ERR_SHORTAGE},    {1041, ERR_SHORTAGE},
+        {1114, ERR_SHORTAGE},    {1206, ERR_SHORTAGE},    {3, ERR_SHORTAGE},
+        {5, ERR_SHORTAGE},       {20, ERR_SHORTAGE},      {23, ERR_SHORTAGE},
+        {1129, ERR_UNREACHABLE}, {1135, ERR_UNREACHABLE}, {1064, ERR_SQL},
+    };
+    CLEANUP(stage_done) struct stage stage = {0};
+    char rule[80];
+    stage_init(&stage);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        (void)text_format(rule, sizeof(rule), "db:1:before:error=%d", cases[i].number);
+        use(rule);
+        enum err err = db_execute(stage.db, "DO 1");
+        ck_assert_msg(err == cases[i].err, "%s: %s", rule, err_name(err));
     }
 }
 END_TEST
@@ -297,9 +330,10 @@ static void add_tests(TCase *tcase)
     tcase_add_loop_test(tcase, the_server_knows_of_a_fault_what_it_would_know, 0,
                         COUNT_OF(acts) * COUNT_OF(outcomes));
     tcase_add_loop_test(tcase, preparing_a_statement_can_be_lost_at_every_moment, 0, 3);
-    tcase_add_loop_test(tcase, a_connection_that_is_not_to_be_had_says_so, 0, 5);
-    tcase_add_loop_test(tcase, an_error_that_ends_transactions_ends_this_one, 0, 3);
+    tcase_add_loop_test(tcase, a_connection_that_is_not_to_be_had_says_so, 0, 10);
+    tcase_add_loop_test(tcase, an_error_that_ends_transactions_ends_this_one, 0, 4);
     tcase_add_loop_test(tcase, a_session_that_is_not_set_up_to_the_end_is_none, 0, 6);
+    tcase_add_test(tcase, a_number_stands_for_what_is_to_be_done);
     tcase_add_test(tcase, the_closing_of_a_statement_can_lose_the_connection);
 }
 
