@@ -32,8 +32,8 @@ struct db_options {
 enum err db_options_init(const struct config *config, struct db_options *ret_options,
                          struct detail *detail) MUST_CHECK;
 
-/* Connects. `options` is copied. ERR_UNREACHABLE (also for a session that could not be set up)
- * or ERR_ACCESS with the server's words in `detail`; ret_db is
+/* Connects. `options` is copied. ERR_UNREACHABLE (also for a session that could not be set up, and
+ * for a certificate that is not valid) or ERR_ACCESS with the server's words in `detail`; ret_db is
  * untouched then. Free with db_free (accepts NULL), or CLEANUP(db_cleanup). */
 enum err db_open(const struct db_options *options, struct db **ret_db,
                  struct detail *detail) MUST_CHECK;

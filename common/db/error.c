@@ -1,6 +1,8 @@
 /* The only place that knows error numbers. The classes follow what each error leaves behind: after
  * 1213 and 1020 the transaction is gone, after 1205 only the statement is, after a shortage the one
- * or the other, so that all of them are answered with a rollback. */
+ * or the other, so that all of them are answered with a rollback. Over TLS the library says 2026
+ * for whatever ends the connection, also for a server that was killed, and while connecting for a
+ * certificate that is not valid: the number does not tell which. */
 #include <errmsg.h>
 #include <mysqld_error.h>
 
@@ -37,6 +39,8 @@ static const struct translation translations[] = {
     {CR_SERVER_GONE_ERROR, ERR_LOST},
     {CR_SERVER_LOST, ERR_LOST},
     {CR_SERVER_LOST_EXTENDED, ERR_LOST},
+    {CR_SERVER_HANDSHAKE_ERR, ERR_LOST},
+    {CR_SSL_CONNECTION_ERROR, ERR_LOST},
     {CR_COMMANDS_OUT_OF_SYNC, ERR_LOST},
     {CR_STMT_CLOSED, ERR_LOST},
     {1927 /* connection was killed */, ERR_LOST},

@@ -90,6 +90,7 @@ static const struct {
     {"before", "error=1114", ERR_SHORTAGE, false, true},
     {"before", "error=2006", ERR_LOST, false, true},
     {"sent", "error=2013", ERR_LOST, true, false},
+    {"sent", "error=2026", ERR_LOST, true, false},
     {"sent", "error=1205", ERR_LOCK_WAIT, true, false},
     {"after", "error=1317", ERR_STOPPED, true, true},
     {"sent", "stall=5", OK, true, true},
@@ -154,8 +155,8 @@ START_TEST(a_connection_that_is_not_to_be_had_says_so)
                                         "connect:1:after:error=2002",
                                         "db:2:before:lose",
                                         "db:3:sent:lose",
-                                        "connect:1:after:error=1037",
-                                        "connect:1:after:error=1206",
+                                        "connect:1:after:error=2026",
+                                        "connect:1:after:error=2012",
                                         "connect:1:after:error=1135",
                                         "connect:1:after:error=1041",
                                         "connect:1:after:error=1129"};
@@ -229,11 +230,12 @@ START_TEST(a_number_stands_for_what_is_to_be_done)
         int number;
         enum err err;
     } cases[] = {
-        {1021, ERR_SHORTAGE},    {1026, ERR_SHORTAGE},    {1030, ERR_SHORTAGE},
-        {1037, ERR_SHORTAGE},    {1038, ERR_SHORTAGE},    {1041, ERR_SHORTAGE},
-        {1114, ERR_SHORTAGE},    {1206, ERR_SHORTAGE},    {3, ERR_SHORTAGE},
-        {5, ERR_SHORTAGE},       {20, ERR_SHORTAGE},      {23, ERR_SHORTAGE},
-        {1129, ERR_UNREACHABLE}, {1135, ERR_UNREACHABLE}, {1064, ERR_SQL},
+        {1021, ERR_SHORTAGE},    {1026, ERR_SHORTAGE}, {1030, ERR_SHORTAGE},
+        {1037, ERR_SHORTAGE},    {1038, ERR_SHORTAGE}, {1041, ERR_SHORTAGE},
+        {1114, ERR_SHORTAGE},    {1206, ERR_SHORTAGE}, {3, ERR_SHORTAGE},
+        {5, ERR_SHORTAGE},       {20, ERR_SHORTAGE},   {23, ERR_SHORTAGE},
+        {2012, ERR_LOST},        {2026, ERR_LOST},     {1129, ERR_UNREACHABLE},
+        {1135, ERR_UNREACHABLE}, {1064, ERR_SQL},
     };
     CLEANUP(stage_done) struct stage stage = {0};
     char rule[80];
