@@ -46,7 +46,7 @@ innodb_buffer_pool_load_at_startup = OFF
 innodb_fast_shutdown = 1
 aria_pagecache_buffer_size = 1M
 key_buffer_size = 1M
-max_connections = 400
+max_connections = 4000
 max_allowed_packet = 16M
 performance_schema = OFF
 """

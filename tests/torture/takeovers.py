@@ -79,6 +79,9 @@ def frozen_run(case):
     lib.wait_until(lambda: second.ended() or (not whole and stage.chunks() >= chunks), DAY_S, "I6: the takeover")
     count(case, had, f"{first.user} stopped at call {number}, woken {'after' if second.ended() else 'before'} the end of "
                      f"{second.user}")
+    if second.ended():
+        code = stage.claim(second)
+        assert code == 0, f"I6: {second.user} ended with {code} when it took over:\n{second.output}"
     before = picture(stage) if second.ended() else None
     first.signal(signal.SIGCONT)
     code = stage.claim(first)
