@@ -246,7 +246,9 @@ static enum err run_works(struct coordinator *coordinator, struct work_context *
             work->state[0] = '\0';
             continue;
         }
-        TRY(tolerate(coordinator, work_turn(work, context)));
+        enum err err = work_turn(work, context);
+        if (err == ERR_FENCED) err = OK; /* its request is another daemon's by now */
+        TRY(tolerate(coordinator, err));
         mailbox_turn(coordinator->mailbox);
     }
     return OK;

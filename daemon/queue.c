@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/log.h"
+
 /* What a drained daemon had is another's, too. By the lock, which is free as soon as a process
  * is gone: should it be alive after all, nothing is lost when another daemon works its requests
  * off. */
@@ -14,11 +16,14 @@ static const char FIRST_SQL[] =
     " days_done, CAST(date_from AS CHAR), CAST(date_to AS CHAR),"
     " CAST(COALESCE(on_date, date_from) AS CHAR) FROM job_request"
     " WHERE status = 'ACCEPTED' AND node_id = ? AND job_name = ? ORDER BY request_id LIMIT 1";
-/* Nothing is written when nothing has changed. */
+/* By the holder alone: who has slept beyond its lease finds its request with another daemon, which
+ * goes on from where it stood. */
+#define HELD " WHERE request_id = ? AND status = 'ACCEPTED' AND node_id = ?"
 static const char MOVE_SQL[] =
     "UPDATE job_request SET on_date = ?, last_execution_id = COALESCE(NULLIF(?, 0),"
-    " last_execution_id), days_done = ?, answer = ? WHERE request_id = ? AND status = 'ACCEPTED'"
-    " AND NOT (on_date <=> ? AND answer = ? AND (? = 0 OR last_execution_id <=> ?))";
+    " last_execution_id), days_done = ?, answer = ?" HELD;
+static const char FINISH_SQL[] =
+    "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)" HELD;
 static const char END_SQL[] =
     "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)"
     " WHERE request_id = ? AND status = 'ACCEPTED'";
@@ -46,14 +51,26 @@ enum err queue_first(struct db *db, const char *node_id, const char *job,
     (void)text_format(ret_request->first, CIVIL_TEXT, "%s", statement_text(query, 5));
     (void)text_format(ret_request->last, CIVIL_TEXT, "%s", statement_text(query, 6));
     (void)text_format(ret_request->at, CIVIL_TEXT, "%s", statement_text(query, 7));
+    (void)text_format(ret_request->node_id, REQUEST_NODE, "%s", node_id);
     return OK;
+}
+
+static void log_not_ours(int64_t request_id)
+{
+    log_event(LOG_LEVEL_WARN, "request-not-ours",
+              "it has ended, or another daemon has taken it on: it is left as it is", "request",
+              LOG_INT(request_id), NULL);
 }
 
 enum err queue_move(struct db *db, const struct queued_request *request, int64_t execution_id,
                     const char *answer)
 {
-    return db_run(db, NULL, MOVE_SQL, "siisissii", request->at, execution_id, request->days_done,
-                  answer, request->id, request->at, answer, execution_id, execution_id);
+    int64_t matched = 0;
+    TRY(db_run(db, &matched, MOVE_SQL, "siisis", request->at, execution_id, request->days_done,
+               answer, request->id, request->node_id));
+    if (matched == 1) return OK;
+    log_not_ours(request->id);
+    return ERR_FENCED;
 }
 
 enum err queue_next_day(struct db *db, struct queued_request *request, int64_t execution_id,
@@ -84,4 +101,15 @@ enum err queue_end(struct db *db, int64_t request_id, enum request_status end, c
 {
     ASSERT(request_has_ended(end));
     return db_run(db, NULL, END_SQL, "ssi", request_status_name(end), answer, request_id);
+}
+
+enum err queue_finish(struct db *db, const char *node_id, int64_t request_id,
+                      enum request_status end, const char *answer)
+{
+    int64_t matched = 0;
+    ASSERT(request_has_ended(end));
+    TRY(db_run(db, &matched, FINISH_SQL, "ssis", request_status_name(end), answer, request_id,
+               node_id));
+    if (matched == 0) log_not_ours(request_id);
+    return OK;
 }
