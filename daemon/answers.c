@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/db/transaction.h"
 #include "common/log.h"
 #include "common/request.h"
 #include "daemon/engine/history.h"
@@ -12,19 +13,25 @@
 
 static const char PENDING_SQL[] =
     "SELECT request_id FROM job_request WHERE status = 'PENDING' ORDER BY request_id LIMIT 16";
-/* What was done before this can be done again, so that whoever matches the row answers, and a crash
- * before it costs nothing. */
+/* Held until the answer is committed: whoever has the row carries the request out, with the answer
+ * in one transaction. A daemon that has slept since it saw the request finds it answered; one that
+ * another daemon is at is passed over. */
+static const char HOLD_SQL[] =
+    "SELECT request_id FROM job_request WHERE request_id = ? AND status = 'PENDING'"
+    " FOR UPDATE SKIP LOCKED";
 static const char ANSWER_SQL[] =
     "UPDATE job_request SET status = ?, answer = ?, job_name = ?, date_from = NULLIF(?, ''),"
     " date_to = NULLIF(?, ''), last_execution_id = NULLIF(?, 0), node_id = ?, answered_at = NOW(6),"
     " ended_at = IF(?, NOW(6), NULL) WHERE request_id = ? AND status = 'PENDING'";
 
-enum { REQUESTS_IN_A_TURN = 16, ANSWER = 1280 };
+enum { REQUESTS_IN_A_TURN = 16, ANSWER = 1280, ANSWER_ATTEMPTS = 2 };
 
 struct answerer {
     struct work *works;
     int work_count;
     const struct work_context *context;
+    int64_t request_id;
+    bool held; /* the row was PENDING, and this daemon has it */
     struct request request;
     enum request_status status;
     int64_t execution_id; /* that it found */
@@ -274,29 +281,47 @@ static enum err decide(struct answerer *answerer)
     return say(answerer, REQUEST_REFUSED, "this daemon does not know the command");
 }
 
-static enum err store(struct answerer *answerer)
+static enum err hold(struct db *db, struct answerer *answerer)
+{
+    int64_t id = 0;
+    enum err err = db_query_i64(db, &id, 0, HOLD_SQL, "i", answerer->request_id);
+    answerer->held = err == OK;
+    return err == ERR_NOT_FOUND ? OK : err; /* answered, purged or withdrawn, or another's */
+}
+
+static enum err store(struct db *db, const struct answerer *answerer)
 {
     const struct request *request = &answerer->request;
-    const char *node_id = answerer->context->node_id;
-    TRY(db_run(answerer->context->db, NULL, ANSWER_SQL, "sssssisii",
-               request_status_name(answerer->status), answerer->answer, request->job_name,
-               request->date_from, request->date_to, answerer->execution_id, node_id,
+    int64_t matched = 0;
+    TRY(db_run(db, &matched, ANSWER_SQL, "sssssisii", request_status_name(answerer->status),
+               answerer->answer, request->job_name, request->date_from, request->date_to,
+               answerer->execution_id, answerer->context->node_id,
                (int64_t)request_has_ended(answerer->status), request->id));
+    return matched == 1 ? OK : ERR_CONFLICT;
+}
+
+static enum err answer_in_transaction(struct db *db, void *context)
+{
+    struct answerer *answerer = context;
+    answerer->execution_id = 0;
+    TRY(hold(db, answerer));
+    if (!answerer->held) return OK;
+    TRY(request_read(db, answerer->request_id, &answerer->request));
+    TRY(decide(answerer));
+    return store(db, answerer);
+}
+
+static enum err answer_one(struct answerer *answerer, int64_t request_id)
+{
+    const struct request *request = &answerer->request;
+    answerer->request_id = request_id;
+    TRY(db_transact(answerer->context->db, ANSWER_ATTEMPTS, answer_in_transaction, answerer));
+    if (!answerer->held) return OK;
     log_event(LOG_LEVEL_INFO, "request-answered", answerer->answer, "request", LOG_INT(request->id),
               "command", request_command_name(request->command), "job", request->job_name, "status",
               request_status_name(answerer->status), "by", request->requested_by, "reason",
               request->reason, NULL);
     return OK;
-}
-
-static enum err answer_one(struct answerer *answerer, int64_t request_id)
-{
-    answerer->execution_id = 0;
-    enum err err = request_read(answerer->context->db, request_id, &answerer->request);
-    if (err == ERR_NOT_FOUND) return OK; /* purged or withdrawn by hand */
-    TRY(err);
-    TRY(decide(answerer));
-    return store(answerer);
 }
 
 static enum err read_pending(struct db *db, int64_t ret_ids[REQUESTS_IN_A_TURN], int *ret_count)

@@ -19,7 +19,7 @@ enum err db_commit(struct db *db) MUST_CHECK;
  * closed, which comes to the same; the next db_begin says ERR_LOST then. */
 enum err db_rollback(struct db *db);
 
-/* True between db_begin and its commit or rollback; for tests. */
+/* True between db_begin and its commit or rollback. */
 bool db_in_transaction(const struct db *db);
 
 /* For early returns: CLEANUP(db_guard_end) struct db_guard guard = {db}; rolls back what is still

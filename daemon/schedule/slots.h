@@ -57,6 +57,8 @@ void slots_forget(struct slots *slots);
 
 /* What follows changes rows, and needs no schedules in memory. Each is one transaction. */
 
+/* Both join the caller's transaction where one is open. */
+
 /* From now on slots are held. *ret_was_paused: it was paused before, and who did it stays.
  * ERR_NOT_FOUND: no schedule. */
 struct slots_pause {

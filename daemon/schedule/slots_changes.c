@@ -71,7 +71,8 @@ static enum err look(struct db *db, struct errand *errand)
 static enum err run(struct db *db, enum err (*body)(struct db *db, void *context),
                     struct errand *errand)
 {
-    enum err err = db_transact(db, ATTEMPTS, body, errand);
+    enum err err =
+        db_in_transaction(db) ? body(db, errand) : db_transact(db, ATTEMPTS, body, errand);
     timetable_cleanup(&errand->timetable);
     return err;
 }

@@ -7,6 +7,7 @@
 #endif
 
 SUITE(test_acknowledged)
+SUITE(test_answers)
 SUITE(test_chunk)
 SUITE(test_claim)
 SUITE(test_explain)
