@@ -31,7 +31,7 @@ static const char LOOK_SQL[] =
     "  WHERE VARIABLE_NAME = 'UPTIME') <= TIMESTAMPDIFF(SECOND, heartbeat_at, lease_until),"
     " takes_work FROM node WHERE node_id = ?";
 
-enum { SLICE_MS = 200, STATUS_GAP_MS = 1000 };
+enum { SLICE_MS = 200, STATUS_GAP_MS = 1000, LOCK_GAP_MS = 400 };
 
 struct node {
     struct node_options options;
@@ -80,7 +80,7 @@ static enum err renew(struct node *node)
 {
     int64_t matched = 0;
     /* After a reconnect the server may need a moment to free the old session's lock: then the next
-     * beat takes it. */
+     * beat takes it, which comes soon. */
     if (!node->holds_lock) TRY(take_lock(node));
     char status[sizeof(node->status)];
     pthread_mutex_lock(&node->lock);
@@ -104,7 +104,8 @@ static void wait_slice(struct node *node)
 }
 
 /* True when told to quit. A beat comes sooner when the session was ended, since its lock is free
- * then and others take this process for dead, and when there is something new to say. */
+ * then and others take this process for dead, when the lock was not to be had, for the same reason,
+ * and when there is something new to say. */
 static bool wait_for_next_beat(struct node *node, bool lost)
 {
     int64_t began_us = clock_monotonic_us(&clock_system);
@@ -114,6 +115,7 @@ static bool wait_for_next_beat(struct node *node, bool lost)
         int64_t waited_ms = (clock_monotonic_us(&clock_system) - began_us) / 1000;
         due = waited_ms >= (int64_t)node->options.heartbeat_s * 1000 ||
               (!lost && db_is_disturbed(node->db)) || (lost && waited_ms >= STATUS_GAP_MS) ||
+              (!lost && !node->holds_lock && waited_ms >= LOCK_GAP_MS) ||
               (node->has_news && waited_ms >= STATUS_GAP_MS);
     }
     bool quit = node->quit;

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* A process looks after its session five times a second, tries once a second to have it back (both
- * node.c), and needs a moment to connect. After a pause nobody knows what was in the meantime. */
+/* A process looks after its session five times a second, tries once a second to have it back, and
+ * then twice a second to have its lock (all in node.c); it needs a moment to connect. After a pause
+ * nobody knows what was in the meantime. */
 enum { GONE_AFTER_US = 1500000, PAUSE_US = 5000000 };
 
 static struct suspect *find(struct suspicions *suspicions, const char *node_id)
