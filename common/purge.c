@@ -6,8 +6,7 @@
 enum { PURGE_ATTEMPTS = 5 };
 
 /* Instances that may go. The last success of a job is looked up once for each job, backwards
- * through the index on the status. Asked without locks: a COMPLETED or ABANDONED instance never
- * runs again, so what is found stays true. */
+ * through the index on the status. */
 #define INSTANCES_THAT_MAY_GO                                                                       \
     " FROM job_control c JOIN BATCH_JOB_INSTANCE i ON i.JOB_NAME = c.job_name"                      \
     " JOIN BATCH_JOB_EXECUTION latest ON latest.JOB_EXECUTION_ID ="                                 \
@@ -25,6 +24,10 @@ enum { PURGE_ATTEMPTS = 5 };
     "     ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1) AS JOB_INSTANCE_ID FROM job_control j) success" \
     "   WHERE success.JOB_INSTANCE_ID IS NOT NULL)"
 
+/* A day that was given up when it had no logs is launched again when there are some. Launches take
+ * the job's row alone, so that they wait for the batch that was begun, and what is found after that
+ * stays true until its end. An import, which holds the rows in the same mode, is not waited for. */
+static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char FIND_SQL[] =
     "SELECT i.JOB_INSTANCE_ID, (SELECT COUNT(*) FROM BATCH_STEP_EXECUTION s"
     "   JOIN BATCH_JOB_EXECUTION x ON x.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID"
@@ -155,17 +158,19 @@ static enum err delete_others(struct db *db, int64_t days, struct batch *batch)
     return OK;
 }
 
-/* When the first instance is gone by now somebody else has taken this batch: the next one is looked
- * for anew. */
+/* When a launch is not through in time, or the first instance is gone by now since somebody else
+ * has taken this batch: the next one is looked for anew. */
 static enum err purge_in_transaction(struct db *db, void *context)
 {
     struct batch *batch = context;
     int64_t ids[PURGE_INSTANCES], count = 0, first = 0;
     batch->counts = (struct purge_counts){0};
     batch->more = true;
+    enum err err = db_execute(db, HOLD_LAUNCHES_SQL);
+    if (err != OK) return err == ERR_LOCK_WAIT ? OK : err;
     TRY(find_instances(db, batch->days, ids, &count));
     if (count == 0) return delete_others(db, batch->days, batch);
-    enum err err = db_query_i64(db, &first, 0, LOCK_SQL, "i", ids[0]);
+    err = db_query_i64(db, &first, 0, LOCK_SQL, "i", ids[0]);
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     return delete_instances(db, ids, count, &batch->counts);
 }

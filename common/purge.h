@@ -32,7 +32,8 @@ struct purge_counts {
 /* One transaction: at most PURGE_INSTANCES instances, fewer when they have more than PURGE_STEPS
  * steps together; or, when there is none left, at most PURGE_ROWS of each of the other kinds. What
  * went is added to *counts. *ret_more: there may be more to do. Of two processes at once each does
- * a part. */
+ * a part. Launches wait while it lasts, and it waits for one that is under way; when that takes
+ * longer than a lock is waited for, nothing went, and there is more to do. */
 enum err purge_batch(struct db *db, int64_t days, struct purge_counts *counts,
                      bool *ret_more) MUST_CHECK;
 

@@ -1,10 +1,11 @@
 #include "common/purge.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/db/harness.h"
+#include "tests/db/rival.h"
 #include "tests/db/suites.h"
 
 /* An execution with everything that hangs on one, of the instance of the same number, ended `days`
@@ -291,6 +292,79 @@ START_TEST(no_age_at_all_spares_only_what_is_needed)
 }
 END_TEST
 
+struct purger {
+    struct db *db;
+    pthread_t thread;
+    struct purge_counts counts;
+    enum err err;
+};
+
+static void *purge_in_thread(void *argument)
+{
+    struct purger *purger = argument;
+    bool more = false;
+    purger->err = purge_batch(purger->db, 90, &purger->counts, &more);
+    return NULL;
+}
+
+static void begin_purge(struct purger *purger, struct harness *harness)
+{
+    *purger = (struct purger){.db = harness_connect(harness)};
+    ck_assert_int_eq(pthread_create(&purger->thread, NULL, purge_in_thread, purger), 0);
+}
+
+static void end_purge(struct purger *purger)
+{
+    ck_assert_int_eq(pthread_join(purger->thread, NULL), 0);
+    ck_assert_msg(purger->err == OK, "%s", db_message(purger->db));
+    db_free(purger->db);
+}
+
+/* Days were given up when they had no logs; now there are some, and one of them is launched again
+ * while the purge looks. */
+START_TEST(what_is_launched_again_meanwhile_stays)
+{
+    static const struct made made[] = {
+        {1, 1, "daily-settlement", "ABANDONED", "100 DAY"},
+        {2, 2, "daily-settlement", "ABANDONED", "100 DAY"},
+        {3, 3, "daily-settlement", "ABANDONED", "100 DAY"},
+    };
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    CLEANUP(rival_cleanup) struct rival *launcher = rival_new(harness);
+    struct purger purger;
+    make_all(harness, made, COUNT_OF(made));
+    rival_execute(launcher, "BEGIN");
+    rival_execute(launcher,
+                  "INSERT INTO job_control (job_name) VALUES ('daily-settlement')"
+                  " ON DUPLICATE KEY UPDATE job_name = job_name");
+    rival_execute(launcher,
+                  "INSERT INTO BATCH_JOB_EXECUTION VALUES (9, 0, 2, NOW(6), NOW(6),"
+                  " NULL, 'STARTING', '', '', NOW(6))");
+    begin_purge(&purger, harness);
+    ck_assert(rival_wait_for_lock(harness_owner(harness), db_session_id(purger.db)));
+    rival_execute(launcher, "COMMIT");
+    end_purge(&purger);
+    ck_assert_int_eq(purger.counts.instances, 2);
+    ck_assert(!has_instance(harness, 1) && has_instance(harness, 2) && !has_instance(harness, 3));
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM BATCH_JOB_EXECUTION"), 2);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM step_plan"), 1);
+    ck_assert_int_eq(harness_i64(harness, "SELECT COUNT(*) FROM step_partition"), 1);
+}
+END_TEST
+
+/* An import keeps launches waiting as well, for as long as it loads. */
+START_TEST(an_import_does_not_keep_it_waiting)
+{
+    static const struct made made[] = {{1, 1, "daily-settlement", "ABANDONED", "100 DAY"}};
+    CLEANUP(harness_cleanup) struct harness *harness = harness_new();
+    CLEANUP(rival_cleanup) struct rival *import = rival_new(harness);
+    make_all(harness, made, COUNT_OF(made));
+    rival_execute(import, "BEGIN");
+    rival_execute(import, "SELECT job_name FROM job_control LOCK IN SHARE MODE");
+    ck_assert_int_eq(purge(harness, 90).instances, 1);
+}
+END_TEST
+
 Suite *test_purge_suite(void)
 {
     const TTest *const tests[] = {
@@ -301,6 +375,8 @@ Suite *test_purge_suite(void)
         instances_with_very_many_steps_go_one_by_one,
         requests_slots_and_processes_go_by_their_own_age,
         no_age_at_all_spares_only_what_is_needed,
+        what_is_launched_again_meanwhile_stays,
+        an_import_does_not_keep_it_waiting,
     };
     Suite *suite = suite_create("purge");
     TCase *cases = tcase_create("purge");
