@@ -44,17 +44,13 @@ enum err cli_db_failed(const struct db *db, enum err err, const char *doing, str
     return detail_set(detail, err, "%s: %s (server error %u)", doing, db_message(db), number);
 }
 
-enum err cli_open_db(struct cli *cli, struct db **ret_db, struct detail *detail)
-{
-    return cli_open_db_for_long(cli, 0, ret_db, detail);
-}
-
-enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db **ret_db,
-                              struct detail *detail)
+static enum err open_db(struct cli *cli, int answer_timeout_s, int idle_s, struct db **ret_db,
+                        struct detail *detail)
 {
     struct db_options options;
     TRY(db_options_init(&cli->config, &options, detail));
     options.statement_timeout_s = answer_timeout_s;
+    options.idle_transaction_s = idle_s;
     CLEANUP(db_cleanup) struct db *db = NULL;
     TRY(db_open(&options, &db, detail));
 
@@ -64,6 +60,22 @@ enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db *
     *ret_db = db;
     db = NULL;
     return OK;
+}
+
+enum err cli_open_db(struct cli *cli, struct db **ret_db, struct detail *detail)
+{
+    return open_db(cli, 0, 0, ret_db, detail);
+}
+
+enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db **ret_db,
+                              struct detail *detail)
+{
+    return open_db(cli, answer_timeout_s, 0, ret_db, detail);
+}
+
+enum err cli_open_db_to_write(struct cli *cli, struct db **ret_db, struct detail *detail)
+{
+    return open_db(cli, 0, CLI_IDLE_S, ret_db, detail);
 }
 
 enum err cli_open_snapshot(struct cli *cli, struct db **ret_db, struct detail *detail)

@@ -50,6 +50,12 @@ enum err cli_open_db(struct cli *cli, struct db **ret_db, struct detail *detail)
 enum err cli_open_db_for_long(struct cli *cli, int answer_timeout_s, struct db **ret_db,
                               struct detail *detail) MUST_CHECK;
 
+/* The same for commands in whose transactions others wait for them, launches among these: when such
+ * a command stands still in one for CLI_IDLE_S (Ctrl-Z), the server ends its session. */
+enum { CLI_IDLE_S = 60 };
+enum err cli_open_db_to_write(struct cli *cli, struct db **ret_db,
+                              struct detail *detail) MUST_CHECK;
+
 /* The same for commands that only read: everything that is read on this connection is of one
  * moment. */
 enum err cli_open_snapshot(struct cli *cli, struct db **ret_db, struct detail *detail) MUST_CHECK;

@@ -79,6 +79,14 @@ static enum err hash_file(struct import *import, struct detail *detail)
     return import_file_hash(&import->file, import->hash);
 }
 
+/* The second pass. */
+static enum err read_on(void *context, void *buffer, size_t size, size_t *ret_length)
+{
+    struct import *import = context;
+    TRY(import_file_read(&import->file, buffer, size, ret_length));
+    return import_load_keep(&import->load, &import->file.detail);
+}
+
 /* How many records the file has is only known at its end; their length so far tells well enough. */
 static void show_progress(struct import *import, const struct import_batch *batch)
 {
@@ -165,14 +173,15 @@ static enum err load_file(struct import *import, struct db *db, struct detail *d
 {
     CLEANUP(csv_reader_cleanup) struct csv_reader *reader = NULL;
     TRY(import_file_rewind(&import->file));
-    TRY(csv_reader_new(import_file_read, &import->file, &reader));
+    TRY(csv_reader_new(read_on, import, &reader));
     TRY(read_header(import, reader, detail));
 
     import->load = (struct import_load){.db = db,
                                         .layout = &import->layout,
                                         .reject = &import->reject,
                                         .path = import->path,
-                                        .hash = import->hash};
+                                        .hash = import->hash,
+                                        .idle_s = CLI_IDLE_S};
     TRY(import_load_begin(&import->load, detail));
     progress_begin(&import->progress, import->kind->name, 0, "rows");
     TRY(load_batches(import, reader, detail));
@@ -188,7 +197,7 @@ static enum err run(struct import *import, struct detail *detail)
     if (err != OK) return err;
 
     CLEANUP(db_cleanup) struct db *db = NULL;
-    TRY(cli_open_db(import->cli, &db, detail));
+    TRY(cli_open_db_to_write(import->cli, &db, detail));
     TRY(server_check(db, &import->cli->config.database, detail));
     TRY(import_load_refuse_known(db, import->kind, import->hash, import->path, detail));
     err = load_file(import, db, detail);

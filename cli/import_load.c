@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "common/clock.h"
 #include "common/db/transaction.h"
 
 static const char FIND_FILE_SQL[] =
@@ -21,7 +22,11 @@ static const char COUNT_FILE_SQL[] =
  * this file is stored before the run began and becomes visible after it was counted. */
 static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char SAVEPOINT_SQL[] = "SAVEPOINT import_rows";
+static const char KEEP_SQL[] = "DO 0";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
+
+/* So often is something sent within the time after which the server takes the import for dead. */
+enum { KEPT_OF_IDLE = 4 };
 
 /* A failure of the database's in the words that a person needs; a transaction never survives
  * one. */
@@ -29,6 +34,13 @@ static enum err fail(struct import_load *load, enum err err, const char *doing,
                      struct detail *detail)
 {
     struct detail words = {0};
+    int64_t silent_us = clock_monotonic_us(&clock_system) - load->spoke_us;
+    if (err_class(err) == CLASS_CONNECTION && load->idle_s > 0 &&
+        silent_us >= (int64_t)load->idle_s * 1000000)
+        return detail_set(detail, err,
+                          "%s: the import stood still for more than %d s and was rolled back; "
+                          "nothing was loaded, import it again",
+                          load->path, load->idle_s);
     (void)cli_db_failed(load->db, err, doing, &words);
     bool again = err_class(err) == CLASS_TRANSACTION || err_class(err) == CLASS_CONNECTION;
     return detail_set(detail, err, "%s: %.600s; nothing was loaded%s", load->path, words.text,
@@ -81,11 +93,29 @@ enum err import_load_begin(struct import_load *load, struct detail *detail)
     import_layout_sql(load->layout, sql);
     load->rows_loaded = 0;
     load->insert = NULL;
+    load->spoke_us = clock_monotonic_us(&clock_system);
     enum err err = statement_new(load->db, sql, &load->insert);
     if (err == OK) err = db_begin(load->db);
     if (err == OK) err = db_execute(load->db, HOLD_LAUNCHES_SQL);
     if (err != OK) return fail(load, err, "preparing the import", detail);
     return add_record(load, detail);
+}
+
+static enum err speak(struct import_load *load, const char *sql)
+{
+    int64_t now_us = clock_monotonic_us(&clock_system);
+    TRY(db_execute(load->db, sql));
+    load->spoke_us = now_us;
+    return OK;
+}
+
+enum err import_load_keep(struct import_load *load, struct detail *detail)
+{
+    int64_t silent_us = clock_monotonic_us(&clock_system) - load->spoke_us;
+    if (load->insert == NULL || silent_us < (int64_t)load->idle_s * 1000000 / KEPT_OF_IDLE)
+        return OK;
+    enum err err = speak(load, KEEP_SQL);
+    return err == OK ? OK : fail(load, err, "reading the file", detail);
 }
 
 static enum err insert_rows(struct import_load *load, const struct import_batch *batch,
@@ -98,7 +128,7 @@ static enum err insert_rows(struct import_load *load, const struct import_batch 
         else
             columns[i].text = batch->text[i] + from;
     }
-    TRY(db_execute(load->db, SAVEPOINT_SQL));
+    TRY(speak(load, SAVEPOINT_SQL));
     return statement_execute_columns(load->insert, columns, load->layout->field_count, rows);
 }
 

@@ -84,6 +84,17 @@ static enum err print(const struct cli *cli, const struct purge_counts *counts, 
     return output_print_json(document, stdout);
 }
 
+static void explain(const struct db *db, enum err err, struct detail *detail)
+{
+    struct detail words = {0};
+    (void)cli_db_failed(db, err, "purging", &words);
+    bool lost = err_class(err) == CLASS_CONNECTION;
+    (void)detail_set(detail, err, "%.700s%s", words.text,
+                     lost ? "; what went before stays gone, purge again to go on (one that stands "
+                            "still for more than a minute is ended by the server)"
+                          : "");
+}
+
 static enum err purge(struct cli *cli, int argc, char **argv, struct detail *detail)
 {
     const char *age = NULL;
@@ -99,11 +110,11 @@ static enum err purge(struct cli *cli, int argc, char **argv, struct detail *det
 
     CLEANUP(db_cleanup) struct db *db = NULL;
     struct purge_counts counts = {0};
-    TRY(cli_open_db(cli, &db, detail));
+    TRY(cli_open_db_to_write(cli, &db, detail));
     enum err err =
         dry_run ? purge_count(db, days, &counts) : purge_all(db, days, cli->json, &counts);
     if (err != OK) {
-        (void)cli_db_failed(db, err, "purging", detail);
+        explain(db, err, detail);
         if (counts.instances + counts.requests + counts.slots + counts.nodes > 0)
             (void)print(cli, &counts, days, false);
         return err;
