@@ -22,9 +22,10 @@ static const char FIRST_SQL[] =
 static const char MOVE_SQL[] =
     "UPDATE job_request SET on_date = ?, last_execution_id = COALESCE(NULLIF(?, 0),"
     " last_execution_id), days_done = ?, answer = ?" HELD;
-static const char FINISH_SQL[] =
-    "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)" HELD;
 static const char END_SQL[] =
+    "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)" HELD;
+/* Whoever holds it. */
+static const char STOP_SQL[] =
     "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)"
     " WHERE request_id = ? AND status = 'ACCEPTED'";
 
@@ -91,24 +92,18 @@ enum err queue_next_day(struct db *db, struct queued_request *request, int64_t e
 enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped)
 {
     int64_t matched = 0;
-    TRY(db_run(db, &matched, END_SQL, "ssi", request_status_name(REQUEST_STOPPED),
+    TRY(db_run(db, &matched, STOP_SQL, "ssi", request_status_name(REQUEST_STOPPED),
                "stopped on request", request_id));
     *ret_stopped = matched == 1;
     return OK;
 }
 
-enum err queue_end(struct db *db, int64_t request_id, enum request_status end, const char *answer)
-{
-    ASSERT(request_has_ended(end));
-    return db_run(db, NULL, END_SQL, "ssi", request_status_name(end), answer, request_id);
-}
-
-enum err queue_finish(struct db *db, const char *node_id, int64_t request_id,
-                      enum request_status end, const char *answer)
+enum err queue_end(struct db *db, const char *node_id, int64_t request_id, enum request_status end,
+                   const char *answer)
 {
     int64_t matched = 0;
     ASSERT(request_has_ended(end));
-    TRY(db_run(db, &matched, FINISH_SQL, "ssis", request_status_name(end), answer, request_id,
+    TRY(db_run(db, &matched, END_SQL, "ssis", request_status_name(end), answer, request_id,
                node_id));
     if (matched == 0) log_not_ours(request_id);
     return OK;

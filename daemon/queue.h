@@ -41,11 +41,7 @@ enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped) MUST_C
 
 /* Ends an accepted request of this daemon's. One that has ended, or that another daemon has taken
  * on, stays as it is, which is no error: there is nothing left to do with it. */
-enum err queue_finish(struct db *db, const char *node_id, int64_t request_id,
-                      enum request_status end, const char *answer) MUST_CHECK;
-
-/* Ends an accepted request, whoever holds it. */
-enum err queue_end(struct db *db, int64_t request_id, enum request_status end,
+enum err queue_end(struct db *db, const char *node_id, int64_t request_id, enum request_status end,
                    const char *answer) MUST_CHECK;
 
 #endif

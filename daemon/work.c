@@ -82,7 +82,7 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     bool decided = is_decided(work, context, err);
     if (decided) work->failed_launches = 0;
     if (decided && order->reason == FOR_REQUEST)
-        return queue_end(context->db, order->request_id, REQUEST_REFUSED, words);
+        return queue_end(context->db, context->node_id, order->request_id, REQUEST_REFUSED, words);
     if (decided && (order->reason == FOR_RESTART || order->reason == FOR_RESUME))
         return history_cancel_restart(context->db, order->after_execution_id, false, NULL);
     look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
@@ -206,7 +206,8 @@ static enum err after_execution(struct work *work, const struct work_context *co
     (void)text_format(answer, sizeof(answer), "execution %lld of %s is %s: %s", (long long)past->id,
                       past->date, status_name(past->status), past->message);
     TRY(queue_move(context->db, request, past->id, answer));
-    return queue_end(context->db, request->id, stopped ? REQUEST_STOPPED : REQUEST_FAILED, answer);
+    return queue_end(context->db, context->node_id, request->id,
+                     stopped ? REQUEST_STOPPED : REQUEST_FAILED, answer);
 }
 
 static enum err launch_for(struct work *work, const struct work_context *context,
@@ -249,7 +250,7 @@ static enum err end_of_days(const struct work_context *context,
     else
         (void)text_format(answer, sizeof(answer), "%s is settled by execution %lld", request->last,
                           (long long)execution_id);
-    return queue_end(context->db, request->id, REQUEST_COMPLETED, answer);
+    return queue_end(context->db, context->node_id, request->id, REQUEST_COMPLETED, answer);
 }
 
 /* One day of a request: *ret_passed when it is done, and the next may be looked at. */
@@ -277,12 +278,12 @@ static enum err look_at_day(struct work *work, const struct work_context *contex
     }
     *ret_passed = false;
     if (admitted == ERR_REFUSED || admitted == ERR_INVALID)
-        return queue_end(db, request->id, REQUEST_REFUSED, detail.text);
+        return queue_end(db, context->node_id, request->id, REQUEST_REFUSED, detail.text);
     TRY(admitted);
     enum err err = history_latest(db, work->job->name, request->at, &past);
     if (err != OK && err != ERR_NOT_FOUND) return err;
     if (err == OK && is_overtaken(request, &past))
-        return queue_end(db, request->id, REQUEST_REFUSED,
+        return queue_end(db, context->node_id, request->id, REQUEST_REFUSED,
                          "another execution of the day was started since");
     if (err == OK && status_is_running(past.status)) return wait_for_rival(work);
     if (err == OK && past.request_id == request->id)

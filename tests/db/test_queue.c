@@ -60,7 +60,7 @@ START_TEST(the_holder_moves_and_ends_its_request)
                                  " on_date = '2026-07-03' AND days_done = 2"
                                  " AND last_execution_id = 2"),
                      1);
-    ck_assert_int_eq(queue_finish(db, FIRST, request.id, REQUEST_COMPLETED, "done"), OK);
+    ck_assert_int_eq(queue_end(db, FIRST, request.id, REQUEST_COMPLETED, "done"), OK);
     ck_assert_int_eq(harness_i64(harness,
                                  "SELECT COUNT(*) FROM job_request WHERE"
                                  " status = 'COMPLETED' AND answer = 'done'"
@@ -88,9 +88,9 @@ START_TEST(a_former_holder_does_not_end_it)
     struct db *db = harness_db(harness);
     struct queued_request request = begin(harness);
     take_over(harness);
-    ck_assert_int_eq(queue_finish(db, FIRST, request.id, REQUEST_REFUSED, "late"), OK);
+    ck_assert_int_eq(queue_end(db, FIRST, request.id, REQUEST_REFUSED, "late"), OK);
     ck_assert(is_at_day_12(harness));
-    ck_assert_int_eq(queue_finish(db, SECOND, request.id, REQUEST_REFUSED, "now"), OK);
+    ck_assert_int_eq(queue_end(db, SECOND, request.id, REQUEST_REFUSED, "now"), OK);
     ck_assert(!is_at_day_12(harness));
 }
 END_TEST
