@@ -7,26 +7,26 @@
 #include "daemon/engine/history.h"
 #include "daemon/engine/spread.h"
 #include "daemon/schedule/slots.h"
+#include "daemon/work_parts.h"
 
-static const char PAUSED_SQL[] =
-    "SELECT paused_at IS NOT NULL OR NOT enabled FROM job_schedule WHERE job_name = ?";
-static const char SLOT_AT_SQL[] =
-    "SELECT CAST(MAX(slot_at) AS CHAR) FROM schedule_slot WHERE status = 'OPEN' AND job_name = ?";
-
-enum { SOON_MS = 1000, BLOCKED_MS = 5000, ANSWER = 768 };
-
-static void look_again_in(struct work *work, int64_t ms)
+void work_look_again_in(struct work *work, int64_t ms)
 {
     work->look_again_us = clock_monotonic_us(&clock_system) + ms * 1000;
 }
 
-static void set_state(struct work *work, const char *text)
+void work_set_state(struct work *work, const char *text)
 {
     (void)text_format(work->state, sizeof(work->state), "%s", text);
 }
 
-static enum err start(struct work *work, const struct work_context *context,
-                      const struct conductor_order *order)
+enum err work_wait_for_rival(struct work *work)
+{
+    work_look_again_in(work, SOON_MS);
+    return OK;
+}
+
+enum err work_start(struct work *work, const struct work_context *context,
+                    const struct conductor_order *order)
 {
     const struct runner_options options = {
         .config = context->config,
@@ -36,7 +36,7 @@ static enum err start(struct work *work, const struct work_context *context,
         .signal_cause = CAUSE_SHUTDOWN,
     };
     TRY(conductor_start(order, &options, context->wake, context->wake_context, &work->conductor));
-    set_state(work, "");
+    work_set_state(work, "");
     log_event(LOG_LEVEL_INFO, "execution-ordered", "an execution is launched", "job",
               work->job->name, "date", order->date, "for", started_for_name(order->reason),
               "request", LOG_INT(order->request_id), "after", LOG_INT(order->after_execution_id),
@@ -72,8 +72,8 @@ static enum err not_launched(struct work *work, const struct work_context *conte
     const char *words = outcome->detail.text[0] != '\0' ? outcome->detail.text : err_text(err);
     if (err == ERR_CLOSED || err == ERR_STOPPED) return OK;
     if (passes_soon(outcome)) {
-        look_again_in(work, SOON_MS);
-        set_state(work, words);
+        work_look_again_in(work, SOON_MS);
+        work_set_state(work, words);
         return OK;
     }
     log_event(LOG_LEVEL_ERROR, "launch-refused", words, "job", work->job->name, "date", order->date,
@@ -85,8 +85,8 @@ static enum err not_launched(struct work *work, const struct work_context *conte
         return queue_end(context->db, context->node_id, order->request_id, REQUEST_REFUSED, words);
     if (decided && (order->reason == FOR_RESTART || order->reason == FOR_RESUME))
         return history_cancel_restart(context->db, order->after_execution_id, false, NULL);
-    look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
-    set_state(work, words);
+    work_look_again_in(work, max_i64(1, context->config->retry.restart_backoff_s) * 1000);
+    work_set_state(work, words);
     if (order->reason != FOR_SLOT) return OK;
     return slots_wait(context->db, work->job->name, words);
 }
@@ -160,8 +160,8 @@ static enum err deal_with_running(struct work *work, const struct work_context *
                           (long long)answer.job_execution_id, answer.running_date, answer.owner.pid,
                           answer.owner.host);
     else
-        set_state(work, detail.text);
-    if (!suspicious) look_again_in(work, SOON_MS);
+        work_set_state(work, detail.text);
+    if (!suspicious) work_look_again_in(work, SOON_MS);
     return err_class(err) == CLASS_CONNECTION ? err : OK;
 }
 
@@ -182,243 +182,10 @@ static enum err start_restart(struct work *work, const struct work_context *cont
         .request_id = past.request_id,
     };
     memcpy(order.date, past.date, sizeof(order.date));
-    return start(work, context, &order);
-}
-
-/* ---- requests ---- */
-
-/* The request has led to this execution of the day that it is at, and that has ended. */
-static enum err after_execution(struct work *work, const struct work_context *context,
-                                const struct queued_request *request,
-                                const struct past_execution *past)
-{
-    char answer[ANSWER];
-    if (past->restart_due) {
-        (void)text_format(answer, sizeof(answer),
-                          "execution %lld of %s is %s and is started again in %lld s: %s",
-                          (long long)past->id, past->date, status_name(past->status),
-                          (long long)past->restart_in_s, past->message);
-        set_state(work, answer);
-        look_again_in(work, SOON_MS);
-        return queue_move(context->db, request, past->id, answer);
-    }
-    bool stopped = past->status == STATUS_STOPPED;
-    (void)text_format(answer, sizeof(answer), "execution %lld of %s is %s: %s", (long long)past->id,
-                      past->date, status_name(past->status), past->message);
-    TRY(queue_move(context->db, request, past->id, answer));
-    return queue_end(context->db, context->node_id, request->id,
-                     stopped ? REQUEST_STOPPED : REQUEST_FAILED, answer);
-}
-
-static enum err launch_for(struct work *work, const struct work_context *context,
-                           const struct queued_request *request, const struct past_execution *past)
-{
-    struct conductor_order order = {
-        .job = work->job,
-        .reason = FOR_REQUEST,
-        .request_id = request->id,
-        .after_execution_id = past->id,
-    };
-    char answer[64];
-    (void)text_format(answer, sizeof(answer), "%s is launched", request->at);
-    memcpy(order.date, request->at, sizeof(order.date));
-    TRY(queue_move(context->db, request, 0, answer));
-    return start(work, context, &order);
-}
-
-/* Nothing ran when this turn began: another daemon has launched it since. */
-static enum err wait_for_rival(struct work *work)
-{
-    look_again_in(work, SOON_MS);
-    return OK;
-}
-
-/* A RESTART goes on from exactly the execution that it names. */
-static bool is_overtaken(const struct queued_request *request, const struct past_execution *past)
-{
-    return request->restart && past->request_id != request->id &&
-           past->id != request->job_execution_id;
-}
-
-static enum err end_of_days(const struct work_context *context,
-                            const struct queued_request *request, int64_t execution_id)
-{
-    char answer[ANSWER];
-    if (request->range)
-        (void)text_format(answer, sizeof(answer), "%lld days from %s to %s are settled",
-                          (long long)request->days_done, request->first, request->last);
-    else
-        (void)text_format(answer, sizeof(answer), "%s is settled by execution %lld", request->last,
-                          (long long)execution_id);
-    return queue_end(context->db, context->node_id, request->id, REQUEST_COMPLETED, answer);
-}
-
-/* One day of a request: *ret_passed when it is done, and the next may be looked at. */
-static enum err look_at_day(struct work *work, const struct work_context *context,
-                            struct queued_request *request, bool *ret_passed)
-{
-    struct db *db = context->db;
-    struct admission admission = {0};
-    struct past_execution past = {0};
-    struct detail detail = {0};
-    bool idle = false;
-    *ret_passed = true;
-    enum err admitted = work->job->admit(db, request->at, &admission, &detail);
-    if (admitted == ERR_REFUSED && request->range) {
-        struct date_facts facts = {0};
-        TRY(work->job->facts(db, request->at, &facts));
-        idle = facts.passed && !facts.has_data;
-    }
-    if (admitted == ERR_CLOSED || idle) {
-        bool over = false;
-        TRY(queue_next_day(db, request, admission.job_execution_id, &over));
-        if (!over) return OK;
-        *ret_passed = false;
-        return end_of_days(context, request, admission.job_execution_id);
-    }
-    *ret_passed = false;
-    if (admitted == ERR_REFUSED || admitted == ERR_INVALID)
-        return queue_end(db, context->node_id, request->id, REQUEST_REFUSED, detail.text);
-    TRY(admitted);
-    enum err err = history_latest(db, work->job->name, request->at, &past);
-    if (err != OK && err != ERR_NOT_FOUND) return err;
-    if (err == OK && is_overtaken(request, &past))
-        return queue_end(db, context->node_id, request->id, REQUEST_REFUSED,
-                         "another execution of the day was started since");
-    if (err == OK && status_is_running(past.status)) return wait_for_rival(work);
-    if (err == OK && past.request_id == request->id)
-        return after_execution(work, context, request, &past);
-    return launch_for(work, context, request, &past);
-}
-
-enum { DAYS_IN_A_TURN = 32 };
-
-/* *ret_more: there were days to pass over, and there are more. */
-static enum err start_request(struct work *work, const struct work_context *context, bool *ret_more)
-{
-    struct queued_request request;
-    enum err err = queue_first(context->db, context->node_id, work->job->name, &request);
-    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
-    bool passed = true;
-    for (int i = 0; passed && i < DAYS_IN_A_TURN; i++)
-        TRY(look_at_day(work, context, &request, &passed));
-    *ret_more = passed;
-    return OK;
-}
-
-/* ---- slots ---- */
-
-static enum err wait_for_person(struct work *work, const struct work_context *context,
-                                const struct past_execution *past)
-{
-    char reason[ANSWER];
-    if (past->restart_due)
-        (void)text_format(reason, sizeof(reason),
-                          "%s: execution %lld is %s and is started again in %lld s: %s", past->date,
-                          (long long)past->id, status_name(past->status),
-                          (long long)past->restart_in_s, past->message);
-    else
-        (void)text_format(reason, sizeof(reason),
-                          "%s: execution %lld is %s, and no day after it can be settled; when what "
-                          "it says is mended: settlectl restart %lld (%s)",
-                          past->date, (long long)past->id, status_name(past->status),
-                          (long long)past->id, past->message);
-    look_again_in(work, past->restart_due ? SOON_MS : BLOCKED_MS);
-    set_state(work, reason);
-    return slots_wait(context->db, work->job->name, reason);
-}
-
-static enum err announce(const struct work *work, const struct work_context *context,
-                         const struct pending_days *days)
-{
-    char sentence[256];
-    (void)text_format(sentence, sizeof(sentence),
-                      "settles %s, the first of %d %s queued (%s to %s%s)", days->first,
-                      days->count, days->count == 1 ? "day" : "days", days->first, days->last,
-                      days->more ? "; more follow, catchup_max at once" : "");
-    TRY(slots_wait(context->db, work->job->name, sentence));
-    return slots_decision(context->db, work->job->name, sentence, context->now_us);
-}
-
-static int catchup_max(const struct work *work, const struct work_context *context)
-{
-    for (int i = 0; i < context->config->job_count; i++)
-        if (strcmp(context->config->jobs[i].name, work->job->name) == 0)
-            return context->config->jobs[i].catchup_max;
-    return 1;
-}
-
-static enum err latest_slot(const struct work *work, const struct work_context *context,
-                            char ret_slot[REPOSITORY_TIME])
-{
-    CLEANUP(statement_cleanup) struct statement *query = NULL;
-    bool row = false;
-    TRY(db_query(context->db, &query, SLOT_AT_SQL, "s", work->job->name));
-    TRY(statement_fetch(query, &row));
-    ASSERT(row);
-    (void)text_format(ret_slot, REPOSITORY_TIME, "%s", statement_text(query, 0));
-    return OK;
-}
-
-static enum err finish_slots(const struct work_context *context, const char *name,
-                             const char *until)
-{
-    char sentence[96];
-    (void)text_format(sentence, sizeof(sentence), "every day up to %s that has logs is settled",
-                      until);
-    TRY(slots_finish(context->db, name, until, context->now_us, sentence));
-    return slots_decision(context->db, name, sentence, context->now_us);
-}
-
-static enum err start_slot(struct work *work, const struct work_context *context)
-{
-    struct db *db = context->db;
-    const char *name = work->job->name;
-    char until[CIVIL_TEXT];
-    struct pending_days days;
-    struct past_execution past;
-    TRY(slots_open_until(db, name, until));
-    if (until[0] == '\0') return OK;
-    TRY(work->job->pending(db, until, catchup_max(work, context), &days));
-    if (days.count == 0) return finish_slots(context, name, until);
-    enum err err = history_latest(db, name, days.first, &past);
-    if (err == OK && status_is_running(past.status)) return wait_for_rival(work);
-    if (err == OK && past.status != STATUS_ABANDONED) return wait_for_person(work, context, &past);
-    if (err != OK && err != ERR_NOT_FOUND) return err;
-    struct conductor_order order = {.job = work->job,
-                                    .reason = FOR_SLOT,
-                                    .after_execution_id = PROVENANCE_FIRST};
-    memcpy(order.date, days.first, sizeof(order.date));
-    TRY(latest_slot(work, context, order.slot_at));
-    TRY(announce(work, context, &days));
-    return start(work, context, &order);
-}
-
-static enum err is_paused(const struct work *work, const struct work_context *context,
-                          bool *ret_paused)
-{
-    int64_t paused = 0;
-    enum err err = db_query_i64(context->db, &paused, 0, PAUSED_SQL, "s", work->job->name);
-    if (err != OK && err != ERR_NOT_FOUND) return err;
-    *ret_paused = paused != 0;
-    return OK;
+    return work_start(work, context, &order);
 }
 
 /* ---- the turn ---- */
-
-/* A drained daemon begins nothing, but who waits for what it has finished must be told. */
-static enum err settle_request(struct work *work, const struct work_context *context)
-{
-    struct queued_request request;
-    struct admission admission = {0};
-    struct detail detail = {0};
-    bool passed = false;
-    if (!context->accepted) return OK;
-    enum err err = queue_first(context->db, context->node_id, work->job->name, &request);
-    if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
-    err = work->job->admit(context->db, request.at, &admission, &detail);
-    return err == ERR_CLOSED ? look_at_day(work, context, &request, &passed) : OK;
-}
 
 /* At the next chunk boundary, if there is somebody to go on from there: it costs no attempt. */
 static enum err hand_over(struct work *work, const struct work_context *context)
@@ -435,15 +202,15 @@ static enum err choose(struct work *work, const struct work_context *context)
 {
     bool paused = false, more = false;
     TRY(start_restart(work, context));
-    if (work->conductor == NULL) TRY(start_request(work, context, &more));
+    if (work->conductor == NULL) TRY(work_start_request(work, context, &more));
     if (more) context->wake(context->wake_context);
     if (more || work->conductor != NULL) return OK;
-    TRY(is_paused(work, context, &paused));
-    if (!paused) TRY(start_slot(work, context));
+    TRY(work_is_paused(work, context, &paused));
+    if (!paused) TRY(work_start_slot(work, context));
     /* Nothing to begin: what changes that comes as a request, a slot, a restart or an end, and is
      * looked at then. */
     if (work->conductor == NULL && work->look_again_us == 0 && !context->accepted)
-        look_again_in(work, BLOCKED_MS);
+        work_look_again_in(work, BLOCKED_MS);
     return OK;
 }
 
@@ -453,12 +220,12 @@ enum err work_turn(struct work *work, const struct work_context *context)
     if (work->conductor != NULL) TRY(take_end_in(work, context));
     if (work->conductor != NULL) return context->drained ? hand_over(work, context) : OK;
     if (context->drained) {
-        set_state(work, "");
-        return settle_request(work, context);
+        work_set_state(work, "");
+        return work_settle_request(work, context);
     }
     bool early = clock_monotonic_us(&clock_system) < work->look_again_us;
     if (early && !context->stirred) return OK;
-    set_state(work, "");
+    work_set_state(work, "");
     work->look_again_us = 0;
     TRY(deal_with_running(work, context, &running));
     return running ? OK : choose(work, context);

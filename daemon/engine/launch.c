@@ -81,7 +81,9 @@ static enum err deal_with_running(struct db *db, struct launcher *launcher, bool
         .policy = launcher->request->policy,
     };
     bool restarts = false;
-    TRY(recovery_fail_execution(db, &abandoned, &owner, &restarts));
+    enum err err = recovery_fail_execution(db, &abandoned, &owner, &restarts);
+    if (err == ERR_FENCED) return ERR_CONFLICT; /* it has ended by itself since: look again */
+    TRY(err);
     if (!restarts) answer->given_up_id = abandoned.job_execution_id;
     return OK;
 }

@@ -120,10 +120,8 @@ static enum err facts_of(struct db *db, const char *date, struct date_facts *ret
     return OK;
 }
 
-static enum err check_frontier(struct db *db, const char *date, struct detail *detail)
+static enum err check_frontier(const char *date, const char *frontier, struct detail *detail)
 {
-    char frontier[CIVIL_TEXT];
-    TRY(read_frontier(db, frontier));
     if (strcmp(date, frontier) > 0) return OK;
     return detail_set(
         detail, ERR_REFUSED,
@@ -172,10 +170,14 @@ static enum err load_rates(struct db *db, const char *date, struct daily_facts *
     return rates_load(db, RATE_ADVERTISEMENT, date, &facts->ad_rates, detail);
 }
 
+/* The frontier is read before it is asked whether the day is closed: somebody may close it between
+ * the two, and then the frontier must not have passed it yet. */
 static enum err admit(struct db *db, const char *date, struct admission *ret_admission,
                       struct detail *detail)
 {
     int64_t closed_by = 0;
+    char frontier[CIVIL_TEXT];
+    TRY(read_frontier(db, frontier));
     enum err err = db_query_i64(db, &closed_by, 0, CLOSED_SQL, "s", date);
     if (err == OK) {
         ret_admission->job_execution_id = closed_by;
@@ -183,7 +185,7 @@ static enum err admit(struct db *db, const char *date, struct admission *ret_adm
     }
     if (err != ERR_NOT_FOUND) return err;
     TRY(check_over(db, date, detail));
-    TRY(check_frontier(db, date, detail));
+    TRY(check_frontier(date, frontier, detail));
     TRY(check_order(db, date, detail));
     struct daily_facts facts = {0};
     return load_rates(db, date, &facts, detail);

@@ -108,6 +108,14 @@ class Process:
     def ended(self):
         return self.child.poll() is not None
 
+    def stopped(self):
+        """Whether it stands still, by SIGSTOP."""
+        try:
+            text = Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return False
+        return text.rpartition(")")[2].split()[0] == "T"
+
     def signal(self, number):
         self.child.send_signal(number)
 

@@ -13,6 +13,7 @@ are.
 import os
 import random
 import re
+import signal
 import subprocess
 
 import seams  # before lib: it chooses the programs
@@ -164,6 +165,27 @@ def lost():
 def commits():
     sweep_days(("before:lose", "sent:lose", "after:lose", "before:error=1213", "before:error=1020"), "commit",
                max(1, EVERY // 10))
+
+
+@suite.test("who stands still in its launch until the day is settled finds it closed, at whichever call")
+def closed_meanwhile():
+    with Faulty(20, ttl_s=20) as database:
+        first, *days = database.days
+        database.run(first).expect(0)
+        database.run_faulty("clock:1:before:stall=1", first).expect(0)
+        closed = database.counted("db")     # so many calls tell who launches a closed day that it is
+        stops = 0
+        for call, day in enumerate(days, closed - 8):
+            running = database.run_faulty("db:*:before:stall=1", day)
+            lib.wait_until(lambda: database.executions(day) or running.ended(), 60, "an execution")
+            late = database.run_faulty(f"db:{call}:after:stop", day)
+            lib.wait_until(lambda: late.ended() or late.stopped() or running.ended(), 60, f"call {call}")
+            running.expect(0)
+            stops += late.stopped()
+            late.signal(signal.SIGCONT)
+            assert "is closed already" in late.expect(0).output, f"call {call}: {late.output}"
+        assert stops >= 10, stops
+        database.verify()
 
 
 @suite.test("every file that a run reads fails once: it says so, and the next run settles the day")

@@ -7,7 +7,6 @@ import faults
 import lib
 from kills import ALL, DAY_S, wait_for_request
 from scenario import Scenario
-from takeovers import is_stopped
 
 SLOW_MS = 3         # which the owner takes longer for each call, so that there is something to help with
 FROZEN_S = 2.5      # beyond the lease
@@ -64,10 +63,10 @@ def helper_point(case):
     action = case.random.choice(("kill", "kill", "stop"))
     stage, owner = begin(case)
     helper = stage.guard(ready=False, environment=faults.rule("db", number, when, action))
-    wait_for_request(stage, lambda: helper.ended() or is_stopped(helper))
-    if not helper.ended() and not is_stopped(helper):
+    wait_for_request(stage, lambda: helper.ended() or helper.stopped())
+    if not helper.ended() and not helper.stopped():
         helper.signal(signal.SIGTERM)
-        lib.wait_until(lambda: helper.ended() or is_stopped(helper), DAY_S, "I6: the end of the helper")
+        lib.wait_until(lambda: helper.ended() or helper.stopped(), DAY_S, "I6: the end of the helper")
     if helper.ended():
         if helper.wait() == -signal.SIGKILL:
             case.fault(f"{helper.user} killed at call {number} {when}")

@@ -1,7 +1,6 @@
 """Processes that freeze for longer than their lease while others take their work over, and that wake up then."""
 
 import signal
-from pathlib import Path
 
 import faults
 import lib
@@ -17,16 +16,6 @@ OTHERS_SQL = {
     "settlement": "SELECT * FROM settlement ORDER BY 1, 2",
     "statistics": "SELECT * FROM content_statistics ORDER BY 1, 2, 3",
 }
-
-
-def is_stopped(process):
-    """Whether it has been stopped by a signal."""
-    try:
-        text = Path(f"/proc/{process.child.pid}/stat").read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return False
-    return text.rpartition(")")[2].split()[0] == "T"
-
 
 FROZEN_S = (2.2, 2.5, 3.5)      # beyond the lease
 OF_NODE_SQL = "SELECT new_node FROM torture_audit WHERE what = 'node' AND who = %s"
@@ -64,7 +53,7 @@ def frozen_run(case):
     stage = case.begin("tiny")
     day = stage.days[0]
     first = stage.run(day, environment=faults.rule("db", number, case.random.choice(faults.WHEN), "stop"))
-    lib.wait_until(lambda: first.ended() or is_stopped(first), DAY_S, "I6: the process to stop or to end")
+    lib.wait_until(lambda: first.ended() or first.stopped(), DAY_S, "I6: the process to stop or to end")
     if first.ended():
         stage.claim(first)
         if day not in stage.closed():
@@ -91,6 +80,7 @@ def frozen_run(case):
         changed = [name for name, rows in before.items() if rows != after[name]]
         case.expect(not changed, "I4", f"{first.user} woke up and changed {', '.join(changed)}")
         case.expect(code != 0 or not had_begun, "I7", f"{first.user} was taken over and ended with 0:\n{first.output}")
+        case.expect(code == 0 or had_begun, "I6", f"the day is closed, and {first.user} ended with {code}:\n{first.output}")
     if day not in stage.closed():
         finish_day(stage, day)
     case.finish()
@@ -133,7 +123,7 @@ def freeze_one(case, stage, guards, frozen):
         frozen.pop().signal(signal.SIGCONT)
     victim = choose(case, stage, [guard for guard in guards if guard not in frozen])
     victim.signal(signal.SIGSTOP)
-    lib.wait_until(lambda: is_stopped(victim), DAY_S, "I6: a daemon to stand still")
+    lib.wait_until(lambda: victim.stopped(), DAY_S, "I6: a daemon to stand still")
     frozen.append(victim)
     had = Belongings(stage, victim)
     chunks = stage.chunks()
