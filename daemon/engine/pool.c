@@ -193,6 +193,8 @@ static void log_failure(const struct pool *pool, const struct partition *partiti
                         const struct detail *detail, bool again)
 {
     if (err == ERR_STOPPED || err == ERR_BUSY) return;
+    /* Who runs the execution has ended it, or taken this one back: no failure of a helper's. */
+    if (err == ERR_FENCED && pool->task->helps) return;
     log_event(again ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
               again ? "partition-requeued" : "partition-failed", detail->text, "step",
               pool->task->step->name, "partition", LOG_INT(partition->number), "error",

@@ -173,7 +173,7 @@ def parse(arguments):
         epilog="scenarios:\n" + "\n".join(f"  {one.name:16} {(one.play.__doc__ or '').split('.')[0].strip()}"
                                           f" ({one.what})" for one in SCENARIOS))
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--full", action="store_true", help="until every scenario has its full count: hours")
+    how.add_argument("--full", action="store_true", help="until every scenario has its full count: about two hours")
     how.add_argument("--seconds", type=int, metavar="N", help="about so long, shared among the scenarios (default 600)")
     how.add_argument("--short", action="store_true", help="a small count of each: what the tests run, about two minutes")
     parser.add_argument("--seed", type=int, metavar="S", help="any number; the default is a random one, and printed")
