@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "common/clock.h"
 #include "common/db/transaction.h"
+#include "common/launches.h"
 
 static const char FIND_FILE_SQL[] =
     "SELECT file_name, rows_loaded, DATE_FORMAT(imported_at, '%Y-%m-%d %H:%i:%s') FROM import_file "
@@ -18,9 +19,6 @@ static const char COMPLETE_FILE_SQL[] =
     "WHERE sha256 = ? AND kind = ?";
 static const char COUNT_FILE_SQL[] =
     "SELECT COUNT(*) FROM import_file WHERE sha256 = ? AND kind = ? FOR UPDATE";
-/* Held until the commit: a settlement that is launched meanwhile waits for it, so that no row of
- * this file is stored before the run began and becomes visible after it was counted. */
-static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char SAVEPOINT_SQL[] = "SAVEPOINT import_rows";
 static const char KEEP_SQL[] = "DO 0";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
@@ -96,7 +94,9 @@ enum err import_load_begin(struct import_load *load, struct detail *detail)
     load->spoke_us = clock_monotonic_us(&clock_system);
     enum err err = statement_new(load->db, sql, &load->insert);
     if (err == OK) err = db_begin(load->db);
-    if (err == OK) err = db_execute(load->db, HOLD_LAUNCHES_SQL);
+    /* Until the commit: else a row of this file could be stored before a run began, and become
+     * visible after it was counted. */
+    if (err == OK) err = launches_hold(load->db);
     if (err != OK) return fail(load, err, "preparing the import", detail);
     return add_record(load, detail);
 }

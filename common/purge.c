@@ -2,6 +2,7 @@
 
 #include "common/db/statement.h"
 #include "common/db/transaction.h"
+#include "common/launches.h"
 
 enum { PURGE_ATTEMPTS = 5 };
 
@@ -24,10 +25,6 @@ enum { PURGE_ATTEMPTS = 5 };
     "     ORDER BY e.JOB_EXECUTION_ID DESC LIMIT 1) AS JOB_INSTANCE_ID FROM job_control j) success" \
     "   WHERE success.JOB_INSTANCE_ID IS NOT NULL)"
 
-/* A day that was given up when it had no logs is launched again when there are some. Launches take
- * the job's row alone, so that they wait for the batch that was begun, and what is found after that
- * stays true until its end. An import, which holds the rows in the same mode, is not waited for. */
-static const char HOLD_LAUNCHES_SQL[] = "SELECT job_name FROM job_control LOCK IN SHARE MODE";
 static const char FIND_SQL[] =
     "SELECT i.JOB_INSTANCE_ID, (SELECT COUNT(*) FROM BATCH_STEP_EXECUTION s"
     "   JOIN BATCH_JOB_EXECUTION x ON x.JOB_EXECUTION_ID = s.JOB_EXECUTION_ID"
@@ -166,7 +163,9 @@ static enum err purge_in_transaction(struct db *db, void *context)
     int64_t ids[PURGE_INSTANCES], count = 0, first = 0;
     batch->counts = (struct purge_counts){0};
     batch->more = true;
-    enum err err = db_execute(db, HOLD_LAUNCHES_SQL);
+    /* What is found stays true until the batch's end: also a day that was given up when it had no
+     * logs is launched again when there are some. */
+    enum err err = launches_hold(db);
     if (err != OK) return err == ERR_LOCK_WAIT ? OK : err;
     TRY(find_instances(db, batch->days, ids, &count));
     if (count == 0) return delete_others(db, batch->days, batch);
