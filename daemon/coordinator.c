@@ -246,9 +246,7 @@ static enum err run_works(struct coordinator *coordinator, struct work_context *
             work->state[0] = '\0';
             continue;
         }
-        enum err err = work_turn(work, context);
-        if (err == ERR_FENCED) err = OK; /* its request is another daemon's by now */
-        TRY(tolerate(coordinator, err));
+        TRY(tolerate(coordinator, work_turn(work, context)));
         mailbox_turn(coordinator->mailbox);
     }
     return OK;

@@ -100,6 +100,16 @@ static enum err look_at_day(struct work *work, const struct work_context *contex
     return launch_for(work, context, request, &past);
 }
 
+/* The same of a request that may be another daemon's by now: it is left to that one. */
+static enum err pass_day(struct work *work, const struct work_context *context,
+                         struct queued_request *request, bool *ret_passed)
+{
+    enum err err = look_at_day(work, context, request, ret_passed);
+    if (err != ERR_FENCED) return err;
+    *ret_passed = false;
+    return OK;
+}
+
 enum { DAYS_IN_A_TURN = 32 };
 
 enum err work_start_request(struct work *work, const struct work_context *context, bool *ret_more)
@@ -109,7 +119,7 @@ enum err work_start_request(struct work *work, const struct work_context *contex
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     bool passed = true;
     for (int i = 0; passed && i < DAYS_IN_A_TURN; i++)
-        TRY(look_at_day(work, context, &request, &passed));
+        TRY(pass_day(work, context, &request, &passed));
     *ret_more = passed;
     return OK;
 }
@@ -124,5 +134,5 @@ enum err work_settle_request(struct work *work, const struct work_context *conte
     enum err err = queue_first(context->db, context->node_id, work->job->name, &request);
     if (err != OK) return err == ERR_NOT_FOUND ? OK : err;
     err = work->job->admit(context->db, request.at, &admission, &detail);
-    return err == ERR_CLOSED ? look_at_day(work, context, &request, &passed) : OK;
+    return err == ERR_CLOSED ? pass_day(work, context, &request, &passed) : OK;
 }
