@@ -79,8 +79,8 @@ static enum err hash_file(struct import *import, struct detail *detail)
     return import_file_hash(&import->file, import->hash);
 }
 
-/* The second pass. */
-static enum err read_on(void *context, void *buffer, size_t size, size_t *ret_length)
+/* A long stretch of the file may give nothing to insert: the session is kept while it is read. */
+static enum err read_and_keep(void *context, void *buffer, size_t size, size_t *ret_length)
 {
     struct import *import = context;
     TRY(import_file_read(&import->file, buffer, size, ret_length));
@@ -173,7 +173,7 @@ static enum err load_file(struct import *import, struct db *db, struct detail *d
 {
     CLEANUP(csv_reader_cleanup) struct csv_reader *reader = NULL;
     TRY(import_file_rewind(&import->file));
-    TRY(csv_reader_new(read_on, import, &reader));
+    TRY(csv_reader_new(read_and_keep, import, &reader));
     TRY(read_header(import, reader, detail));
 
     import->load = (struct import_load){.db = db,

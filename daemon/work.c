@@ -57,10 +57,10 @@ static bool passes_soon(const struct conductor_outcome *outcome)
 
 /* What is said about the day decides. Anything else (no memory, no thread, an error of the
  * server's) says nothing about it, and is tried as often as an execution would be. */
-static bool is_decided(struct work *work, const struct work_context *context, enum err err)
+static bool is_decided(const struct work *work, const struct work_context *context, enum err err)
 {
     return err == ERR_REFUSED || err == ERR_INVALID ||
-           work->failed_launches++ >= context->config->retry.restart_limit;
+           work->failed_launches >= context->config->retry.restart_limit;
 }
 
 /* The launch was refused, or did not come as far as that. */
@@ -80,7 +80,7 @@ static enum err not_launched(struct work *work, const struct work_context *conte
               "for", started_for_name(order->reason), NULL);
     (void)text_format(work->last_error, sizeof(work->last_error), "%s", words);
     bool decided = is_decided(work, context, err);
-    if (decided) work->failed_launches = 0;
+    work->failed_launches = decided ? 0 : work->failed_launches + 1;
     if (decided && order->reason == FOR_REQUEST)
         return queue_end(context->db, context->node_id, order->request_id, REQUEST_REFUSED, words);
     if (decided && (order->reason == FOR_RESTART || order->reason == FOR_RESUME))

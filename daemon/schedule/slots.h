@@ -55,9 +55,8 @@ int64_t slots_next_us(const struct slots *slots);
  * tick. */
 void slots_forget(struct slots *slots);
 
-/* What follows changes rows, and needs no schedules in memory. Each is one transaction. */
-
-/* Both join the caller's transaction where one is open. */
+/* What follows changes rows, and needs no schedules in memory. Each is one transaction; pausing
+ * and resuming join the caller's where one is open. */
 
 /* From now on slots are held. *ret_was_paused: it was paused before, and who did it stays.
  * ERR_NOT_FOUND: no schedule. */
