@@ -25,11 +25,10 @@ FRESH_S = 0.12
 
 # Rows that a chunk is going to insert: whoever inserts one first makes the chunk wait.
 ROWS = {
-    "content-statistics": ("content_statistics",
-                           "content_post_id = %s AND period = 'DAILY' AND statistics_date = '{day}'",
-                           "INSERT INTO content_statistics VALUES ('DAILY', '{day}', {content}, 0, 0, 0, 0, 0)"),
-    "settlement": ("settlement", "content_post_id = %s AND settlement_date = '{day}'",
-                   "INSERT INTO settlement VALUES ('{day}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1)"),
+    "content-statistics": ("content_statistics", "period = 'DAILY' AND statistics_date = '{day}'",
+                           "INSERT IGNORE INTO content_statistics VALUES ('DAILY', '{day}', {content}, 0, 0, 0, 0, 0)"),
+    "settlement": ("settlement", "settlement_date = '{day}'",
+                   "INSERT IGNORE INTO settlement VALUES ('{day}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1)"),
 }
 
 
@@ -38,7 +37,7 @@ class Opponent:
 
     def __init__(self, database, step):
         self.database = database
-        self.table, self.condition, self.insert = (text.replace("{day}", str(DAY)) for text in ROWS[step])
+        self.table, self.day, self.insert = (text.replace("{day}", str(DAY)) for text in ROWS[step])
         database.execute("CREATE TABLE IF NOT EXISTS ballast (number INT PRIMARY KEY)")
         self.connection = database.connect()
         self.thread = self.connection.thread_id()
@@ -57,23 +56,29 @@ class Opponent:
         time.sleep(FRESH_S)
         return set(self.database.rows(WAITING_SQL, self.thread))
 
-    def is_locked(self, content):
-        """Whether somebody else holds the row of this content."""
-        try:
-            self.rows(f"SELECT 1 FROM {self.table} WHERE {self.condition} FOR UPDATE NOWAIT", content)
-        except oracle.pymysql.err.OperationalError:
-            return True
-        return False
+    def written(self, isolation):
+        """The contents that have a row of the day, as a transaction of that isolation level sees it."""
+        self.database.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+        return {row[0] for row in self.database.rows(f"SELECT content_post_id FROM {self.table} WHERE {self.day}")}
 
     def close_the_circle(self, neighbours):
-        """Asks for a row that the waiting chunk holds, so that one of the two must give way: the lighter one."""
-        held = [content for content in neighbours if self.is_locked(content)]
+        """Asks for rows that waiting chunks hold, so that one of the two must give way: the lighter one."""
+        uncommitted = self.written("READ UNCOMMITTED") - self.written("READ COMMITTED")
+        held = [content for content in neighbours if content in uncommitted]
         try:
-            for content in held[:1]:
-                self.rows(f"SELECT 1 FROM {self.table} WHERE {self.condition} FOR UPDATE", content)
+            for content in held:
+                self.rows(f"SELECT 1 FROM {self.table} WHERE {self.day} AND content_post_id = %s FOR UPDATE", content)
         except oracle.pymysql.err.OperationalError:
             return False  # it was this side that gave way
         return bool(held)
+
+    def close_a_circle(self, neighbours):
+        """Tries for a second, less than a chunk waits for a lock: more and more workers come to wait."""
+        deadline = time.monotonic() + 1
+        while not self.close_the_circle(neighbours):
+            if time.monotonic() > deadline:
+                return False
+        return True
 
     def rollback(self):
         self.connection.rollback()
@@ -94,30 +99,27 @@ def counted(database, column):
 
 
 def provoke_deadlocks(step):
-    """Up to eight times: hold rows in the middle of the keys, wait for a chunk to want one of them, ask for a row of that
-    chunk. Several rows, since one may be the first of its chunk, which then holds nothing that could be asked for."""
+    """Four times: holds one in ten of the rows that are not written yet, so that all workers come to wait, and asks for
+    the rows before those. A chunk whose first row is held has none that could be asked for; the others have."""
     generator = random.Random(31)
     with Slow() as database:
         contents = contents_of_day(database)
         opponent = Opponent(database, step)
         process = None
         closed = 0
-        for attempt in range(1, 9):
-            first = len(contents) * attempt // 10
-            positions = [place for place in sorted(generator.sample(range(first, first + 200), 12)) if not database.value(
-                f"SELECT COUNT(*) FROM {opponent.table} WHERE {opponent.condition}", contents[place])]
-            if not positions:
-                continue
-            try:
-                opponent.begin(*(contents[place] for place in positions))
-            except oracle.pymysql.err.IntegrityError:
-                opponent.rollback()
-                continue
+        for _ in range(4):
+            written = opponent.written("READ COMMITTED")
+            places = [place for place, content in enumerate(contents) if content not in written]
+            places = sorted(generator.sample(places, len(places) // 10))
+            if not places:
+                break
+            own = {contents[place] for place in places}
+            opponent.begin(*(contents[place] for place in places))
             process = process or database.run(DAY)
+            neighbours = [content for place in places for content in contents[max(0, place - 4):place]
+                          if content not in own]
             lib.wait_until(lambda: opponent.waiting() or process.ended(), 60, "a chunk that waits")
-            own = {contents[place] for place in positions}
-            closed += opponent.close_the_circle([content for place in positions
-                                                 for content in contents[max(0, place - 4):place] if content not in own])
+            closed += opponent.close_a_circle(neighbours)
             opponent.rollback()
         opponent.close()
         database.execute("DROP TABLE ballast")
