@@ -2,17 +2,18 @@
 # One of the lanes of script/test: works off a list of suites that all lanes share, each suite taken by whoever is free,
 # on a database server of its own, so that a suite which freezes, kills or sets the server disturbs no other.
 #
-#   tests/lane.sh FOLDER LIST NUMBER
+#   tests/lane.sh FOLDER DATABASES LIST NUMBER
 #
-# FOLDER/LIST has a suite a line: NAME|VARIANT|SECONDS|COMMAND. The command gets the programs of the variant and a server;
-# with the variant `none` it needs neither. What the N-th suite said is in FOLDER/LIST.N/said, its line of the summary in
-# FOLDER/LIST.N/line. Ends with 1 when a suite has failed.
+# The server's folder is in DATABASES. FOLDER/LIST has a suite a line: NAME|VARIANT|SECONDS|COMMAND. The command gets the
+# programs of the variant and a server; with the variant `none` it needs neither. What the N-th suite said is in
+# FOLDER/LIST.N/said, its line of the summary in FOLDER/LIST.N/line. Ends with 1 when a suite has failed.
 set -eu
 folder=$1
-list=$2
-number=$3
+databases=$2
+list=$3
+number=$4
 
-export SETTLEMENTD_SANDBOX="$folder/sandbox$number"
+export SETTLEMENTD_SANDBOX="$databases/sandbox$number"
 child=
 server_runs=
 failed=0
