@@ -112,10 +112,11 @@ def require_same_step(server, ours, theirs, date):
         raise Failed(f"content_statistics differs after the step: {a[0]} and {b[0]} rows, or other values")
 
 
-def writes(server, database, date, chunk=1000):
-    """Rows a second: one INSERT at a time, and batched, with a COMMIT for each `chunk` rows in both."""
+def writes(server, database, date, workers, chunk=1000):
+    """Rows a second: one INSERT at a time, and batched by one worker and by all, with a COMMIT for each `chunk` rows."""
     program_path = os.path.join(ROOT, "build", "release", "bench", "row_at_a_time")
-    finished = run_program([program_path, server.socket, database, date, str(chunk)], server.folder)
+    finished = run_program([program_path, server.socket, database, date, str(chunk),
+                            str(workers)], server.folder)
     found = re.findall(r"^(\S+) (\d+) (\d+)$", finished.output, re.MULTILINE)
     return {name: int(rows) / (int(us) / 1e6) for name, rows, us in found}
 

@@ -1,13 +1,16 @@
-/* Writes the same rows of content_statistics in three ways and says how many a second: one prepared
+/* Writes the same rows of content_statistics in four ways and says how many a second: one prepared
  * INSERT for each row with a COMMIT after each chunk; the same with a COMMIT after each row, as a
- * connection left at autocommit does; and array binding with a round trip and a COMMIT for each
- * chunk, as settlementd does.
+ * connection left at autocommit does; array binding with a round trip and a COMMIT for each chunk,
+ * as a worker of settlementd does; and that by all workers at once, each with a connection and with
+ * its part of the keys.
  *
- *   row_at_a_time SOCKET DATABASE DATE CHUNK
+ *   row_at_a_time SOCKET DATABASE DATE CHUNK WORKERS
  *
  * Reads the DAILY rows of the date into memory first; writes them into the table `written`, made
- * like content_statistics and empty before each way. Prints "NAME ROWS MICROSECONDS" for
- * row-at-a-time, row-committed (its first rows) and batched. */
+ * like content_statistics and empty each time. Prints "NAME ROWS MICROSECONDS" for row-at-a-time,
+ * row-committed (its first rows), batched and batched-by-all (several times, since once is over in
+ * a moment). */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +31,14 @@ static const char WRITE_SQL[] =
     " ad_view_count, accumulated_views, accumulated_ad_views)"
     " VALUES ('DAILY', ?, ?, ?, ?, ?, ?, ?)";
 
-enum { VALUES = 6, PARAMETERS = VALUES + 1, ARGUMENTS = 5, COMMITTED_SINGLY = 5000 };
+enum {
+    VALUES = 6,
+    PARAMETERS = VALUES + 1,
+    ARGUMENTS = 6,
+    WORKERS_MAX = 64,
+    COMMITTED_SINGLY = 5000,
+    BATCHED_TIMES = 5
+};
 
 struct rows {
     const char *date;
@@ -88,44 +98,123 @@ struct way {
     const char *name;
     chunk_writer *writer;
     int64_t chunk, limit; /* rows in a chunk; rows in all */
+    int workers, times;
 };
 
-static enum err measure(struct db *db, const struct rows *rows, const struct way *way)
+/* A connection, and the part of the rows that is written by it. */
+struct worker {
+    struct db *db;
+    const struct rows *rows;
+    const struct way *way;
+    int64_t first, end;
+    struct statement *write;
+    pthread_t thread;
+    enum err err;
+};
+
+static enum err write_chunks(struct worker *worker)
 {
-    CLEANUP(statement_cleanup) struct statement *write = NULL;
-    int64_t count = min_i64(way->limit, rows->count);
-    TRY(db_execute(db, DROP_SQL));
-    TRY(db_execute(db, CREATE_SQL));
-    TRY(statement_new(db, WRITE_SQL, &write));
-    int64_t began_us = clock_monotonic_us(&clock_system);
-    for (int64_t first = 0; first < count; first += way->chunk) {
-        TRY(db_begin(db));
-        TRY(way->writer(write, rows, first, min_i64(way->chunk, count - first)));
-        TRY(db_commit(db));
+    const struct way *way = worker->way;
+    for (int64_t first = worker->first; first < worker->end; first += way->chunk) {
+        int64_t count = min_i64(way->chunk, worker->end - first);
+        TRY(db_begin(worker->db));
+        TRY(way->writer(worker->write, worker->rows, first, count));
+        TRY(db_commit(worker->db));
     }
-    int64_t took_us = clock_monotonic_us(&clock_system) - began_us;
-    printf("%s %lld %lld\n", way->name, (long long)count, (long long)took_us);
     return OK;
 }
 
-static enum err run(const struct db_options *options, struct rows *rows, struct detail *detail)
+static void *work(void *argument)
 {
-    CLEANUP(db_cleanup) struct db *db = NULL;
-    TRY(db_open(options, &db, detail));
-    enum err err = read_rows(db, rows);
-    const struct way ways[] = {{"row-at-a-time", write_singly, rows->chunk, INT64_MAX},
-                               {"row-committed", write_singly, 1, COMMITTED_SINGLY},
-                               {"batched", write_batch, rows->chunk, INT64_MAX}};
-    for (size_t i = 0; i < COUNT_OF(ways) && err == OK; i++)
-        err = measure(db, rows, &ways[i]);
-    if (err != OK) return detail_set(detail, err, "%s: %s", err_text(err), db_message(db));
-    return db_execute(db, DROP_SQL);
+    struct worker *worker = argument;
+    worker->err = write_chunks(worker);
+    return NULL;
+}
+
+/* The first of them in this thread, the others beside it. */
+static enum err work_together(struct worker *workers, int count)
+{
+    int started = 1;
+    enum err err = OK;
+    while (started < count && err == OK) {
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
+            started++;
+        else
+            err = ERR_SHORTAGE;
+    }
+    (void)work(&workers[0]);
+    for (int i = 1; i < started; i++)
+        (void)pthread_join(workers[i].thread, NULL);
+    for (int i = 0; i < started && err == OK; i++)
+        err = workers[i].err;
+    return err;
+}
+
+/* Writes the first `count` rows into an empty table; adds what it took to *took_us. */
+static enum err write_all(struct worker *workers, const struct rows *rows, const struct way *way,
+                          int64_t count, int64_t *took_us)
+{
+    TRY(db_execute(workers[0].db, DROP_SQL));
+    TRY(db_execute(workers[0].db, CREATE_SQL));
+    for (int i = 0; i < way->workers; i++) {
+        struct worker *worker = &workers[i];
+        worker->rows = rows;
+        worker->way = way;
+        worker->first = count * i / way->workers;
+        worker->end = count * (i + 1) / way->workers;
+        TRY(statement_new(worker->db, WRITE_SQL, &worker->write));
+    }
+    int64_t began_us = clock_monotonic_us(&clock_system);
+    enum err err = work_together(workers, way->workers);
+    *took_us += clock_monotonic_us(&clock_system) - began_us;
+    for (int i = 0; i < way->workers; i++)
+        statement_free(workers[i].write);
+    return err;
+}
+
+static enum err measure(struct worker *workers, const struct rows *rows, const struct way *way)
+{
+    int64_t count = min_i64(way->limit, rows->count), took_us = 0;
+    for (int i = 0; i < way->times; i++)
+        TRY(write_all(workers, rows, way, count, &took_us));
+    printf("%s %lld %lld\n", way->name, (long long)(count * way->times), (long long)took_us);
+    return OK;
+}
+
+static enum err compare(struct worker *workers, int count, struct rows *rows)
+{
+    const struct way ways[] = {{"row-at-a-time", write_singly, rows->chunk, INT64_MAX, 1, 1},
+                               {"row-committed", write_singly, 1, COMMITTED_SINGLY, 1, 1},
+                               {"batched", write_batch, rows->chunk, INT64_MAX, 1, BATCHED_TIMES},
+                               {"batched-by-all", write_batch, rows->chunk, INT64_MAX, count,
+                                BATCHED_TIMES}};
+    TRY(read_rows(workers[0].db, rows));
+    for (size_t i = 0; i < COUNT_OF(ways); i++)
+        TRY(measure(workers, rows, &ways[i]));
+    return db_execute(workers[0].db, DROP_SQL);
+}
+
+static enum err run(const struct db_options *options, int count, struct rows *rows,
+                    struct detail *detail)
+{
+    struct worker workers[WORKERS_MAX] = {{.db = NULL}};
+    enum err err = OK;
+    for (int i = 0; i < count && err == OK; i++)
+        err = db_open(options, &workers[i].db, detail);
+    if (err == OK) {
+        err = compare(workers, count, rows);
+        if (err != OK)
+            (void)detail_set(detail, err, "%s: %s", err_text(err), db_message(workers[0].db));
+    }
+    for (int i = 0; i < count; i++)
+        db_free(workers[i].db);
+    return err;
 }
 
 int main(int argc, char **argv)
 {
     if (argc != ARGUMENTS) {
-        fputs("usage: row_at_a_time SOCKET DATABASE DATE CHUNK\n", stderr);
+        fputs("usage: row_at_a_time SOCKET DATABASE DATE CHUNK WORKERS\n", stderr);
         return 2;
     }
     struct db_options options = {.connect_timeout_s = 5};
@@ -135,11 +224,13 @@ int main(int argc, char **argv)
         text_format(options.database.socket, sizeof(options.database.socket), "%s", argv[1]) &&
         text_format(options.database.name, sizeof(options.database.name), "%s", argv[2]) &&
         text_format(options.database.user, sizeof(options.database.user), "root");
-    if (!fits || rows.chunk < 1) {
-        fputs("row_at_a_time: an argument is too long, or CHUNK is not a number from 1\n", stderr);
+    int64_t workers = strtoll(argv[5], NULL, 10);
+    if (!fits || rows.chunk < 1 || workers < 1 || workers > WORKERS_MAX) {
+        fputs("row_at_a_time: an argument is too long, or CHUNK or WORKERS is no number from 1\n",
+              stderr);
         return 2;
     }
-    enum err err = run(&options, &rows, &detail);
+    enum err err = run(&options, (int)workers, &rows, &detail);
     for (int i = 0; i < VALUES; i++)
         free(rows.values[i]);
     if (err == OK) return 0;
