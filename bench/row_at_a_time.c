@@ -174,10 +174,10 @@ static enum err write_all(struct worker *workers, const struct rows *rows, const
 
 static enum err measure(struct worker *workers, const struct rows *rows, const struct way *way)
 {
-    int64_t count = min_i64(way->limit, rows->count), took_us = 0;
-    for (int i = 0; i < way->times; i++)
+    int64_t count = min_i64(way->limit, rows->count), written = 0, took_us = 0;
+    for (int i = 0; i < way->times; i++, written += count)
         TRY(write_all(workers, rows, way, count, &took_us));
-    printf("%s %lld %lld\n", way->name, (long long)(count * way->times), (long long)took_us);
+    printf("%s %lld %lld\n", way->name, (long long)written, (long long)took_us);
     return OK;
 }
 

@@ -67,6 +67,15 @@ class Upgraded(daemon.Served):
         self.wait_chunks(50)
         return running, asked
 
+    def hold(self):
+        """A session in the way of the day's end: it holds a row that the settlement is going to write."""
+        blocker = self.connect()
+        blocker.begin()
+        content = self.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
+                             " USING (content_post_id) WHERE watched_date = %s", DAYS[1])
+        oracle.rows_of(blocker, f"INSERT INTO settlement VALUES ('{DAYS[1]}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1)")
+        return blocker
+
     def wait_chunks(self, more):
         wanted = self.progress(DAYS[1]) + more
         wait_until(lambda: self.progress(DAYS[1]) >= wanted, 60, f"{more} more chunks")
@@ -88,6 +97,7 @@ def undisturbed():
 @test("a day goes on while its database is migrated and its daemon replaced by a new one: the tables are as if nothing was")
 def _():
     with Upgraded(WORKS + CHANGES) as database:
+        blocker = database.hold()
         old, asked = database.begin(database.old.settlementd)
         done = database.new.migrate(database).expect(0).stdout
         assert f"applied {NEXT}" in done, done
@@ -99,6 +109,8 @@ def _():
         assert "nothing to do" in database.old.migrate(database).expect(0).stdout
         assert database.executions(DAYS[1])[-1][1] == "STARTED", "the day was over before the daemon was replaced"
         old.signal(signal.SIGTERM)
+        blocker.rollback()
+        blocker.close()
         old.expect(0)
         asked.expect(0)
         new.wait_status("^daemon idle$")
