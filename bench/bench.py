@@ -73,8 +73,9 @@ def describe(server, options):
     session = server.connect()
     version, pool, flush = session.run("SELECT VERSION(), @@innodb_buffer_pool_size, @@innodb_flush_log_at_trx_commit")[0]
     session.close()
-    commit = subprocess.run(["git", "log", "-1", "--format=%h of %cs"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                            text=True, check=False).stdout.strip()
+    commit = shutil.which("git") and subprocess.run(
+        ["git", "log", "-1", "--format=%h of %cs"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        check=False).stdout.strip()
     print(f"""# Bench of {time.strftime("%Y-%m-%d", time.gmtime())}{", commit " + commit if commit else ""}
 
 - machine: {os.cpu_count()} cores, {processor()}, {memory_bytes() / (1 << 30):.0f} GiB of memory

@@ -4,6 +4,7 @@
 # with 1 when there is one.
 set -eu
 cd "$(dirname "$0")/.."
+export LC_ALL=C.UTF-8 # lengths are counted in characters
 
 FILE_LINES=500
 FUNCTION_LINES=70

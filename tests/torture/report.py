@@ -19,6 +19,8 @@ def say(text):
 
 
 def commit():
+    if not shutil.which("git"):
+        return "unknown"
     found = subprocess.run(["git", "-C", lib.ROOT, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL, text=True, check=False).stdout.strip()
     return found or "unknown"
