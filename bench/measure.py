@@ -114,9 +114,8 @@ def require_same_step(server, ours, theirs, date):
 
 def writes(server, database, date, workers, chunk=1000):
     """Rows a second: one INSERT at a time, and batched by one worker and by all, with a COMMIT for each `chunk` rows."""
-    program_path = os.path.join(ROOT, "build", "release", "bench", "row_at_a_time")
-    finished = run_program([program_path, server.socket, database, date, str(chunk),
-                            str(workers)], server.folder)
+    program_path = os.path.join(ROOT, "build", "release", "bench", "writes")
+    finished = run_program([program_path, server.socket, database, date, str(chunk), str(workers)], server.folder)
     found = re.findall(r"^(\S+) (\d+) (\d+)$", finished.output, re.MULTILINE)
     return {name: int(rows) / (int(us) / 1e6) for name, rows, us in found}
 

@@ -4,7 +4,7 @@
  * as a worker of settlementd does; and that by all workers at once, each with a connection and with
  * its part of the keys.
  *
- *   row_at_a_time SOCKET DATABASE DATE CHUNK WORKERS
+ *   writes SOCKET DATABASE DATE CHUNK WORKERS
  *
  * Reads the DAILY rows of the date into memory first; writes them into the table `written`, made
  * like content_statistics and empty each time. Prints "NAME ROWS MICROSECONDS" for row-at-a-time,
@@ -214,7 +214,7 @@ static enum err run(const struct db_options *options, int count, struct rows *ro
 int main(int argc, char **argv)
 {
     if (argc != ARGUMENTS) {
-        fputs("usage: row_at_a_time SOCKET DATABASE DATE CHUNK WORKERS\n", stderr);
+        fputs("usage: writes SOCKET DATABASE DATE CHUNK WORKERS\n", stderr);
         return 2;
     }
     struct db_options options = {.connect_timeout_s = 5};
@@ -226,14 +226,13 @@ int main(int argc, char **argv)
         text_format(options.database.user, sizeof(options.database.user), "root");
     int64_t workers = strtoll(argv[5], NULL, 10);
     if (!fits || rows.chunk < 1 || workers < 1 || workers > WORKERS_MAX) {
-        fputs("row_at_a_time: an argument is too long, or CHUNK or WORKERS is no number from 1\n",
-              stderr);
+        fputs("writes: an argument is too long, or CHUNK or WORKERS is no number from 1\n", stderr);
         return 2;
     }
     enum err err = run(&options, (int)workers, &rows, &detail);
     for (int i = 0; i < VALUES; i++)
         free(rows.values[i]);
     if (err == OK) return 0;
-    fprintf(stderr, "row_at_a_time: %s %s\n", err_name(err), detail.text);
+    fprintf(stderr, "writes: %s %s\n", err_name(err), detail.text);
     return 1;
 }
