@@ -185,7 +185,8 @@ static enum err try_once(struct chunk_worker *worker, struct chunk *chunk)
     if (!committed) return err;
     log_event(LOG_LEVEL_WARN, "commit-found",
               "the connection was lost, but the chunk had been committed", "step",
-              worker->step->name, "partition", LOG_INT(worker->partition->number), NULL);
+              worker->step->name, "partition", LOG_INT(worker->partition->number), "detail",
+              worker->detail.text, NULL);
     return OK;
 }
 
