@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "daemon/signals.h"
+
 /* Each extension is three times as long as the time to the next: one may get lost. */
 enum { EXTEND_FACTOR = 3, WATCHDOG_LOOKS = 16 };
 
@@ -167,32 +169,10 @@ static void close_handle(uv_handle_t *handle, void *context)
     if (!uv_is_closing(handle)) uv_close(handle, NULL);
 }
 
-static void mask_signals(int how)
-{
-    sigset_t signals;
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigaddset(&signals, SIGHUP);
-    (void)pthread_sigmask(how, &signals, NULL);
-}
-
-void loop_hold_signals(void)
-{
-    mask_signals(SIG_BLOCK);
-}
-
-void loop_let_signals(void)
-{
-    mask_signals(SIG_UNBLOCK);
-}
-
-/* Without the hook first, a coordinator could wake a handle that is closed. Without its handle a
- * signal would kill the process, which has done all that it was to do: none comes through any
- * more. */
+/* Without the hook first, a coordinator could wake a handle that is closed. */
 static void finish(struct loop *loop)
 {
-    loop_hold_signals();
+    signals_hold();
     mailbox_set_hook(loop->options.mailbox, NULL, NULL);
     uv_walk(&loop->uv, close_handle, NULL);
 }

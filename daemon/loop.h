@@ -50,11 +50,6 @@ struct loop {
     int64_t said_at_ms;
 };
 
-/* Between the two, signals of the loop's wait; a thread that is created then never gets one, nor do
- * those that it creates. */
-void loop_hold_signals(void);
-void loop_let_signals(void);
-
 /* Prepares the loop, takes the signals over and listens to the mailbox; ERR_MEMORY when libuv
  * cannot. SIGTERM and SIGINT: drain, then abort. SIGHUP: reload. SIGPIPE and SIGUSR1 are
  * ignored. */

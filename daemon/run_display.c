@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/utf8.h"
+#include "daemon/signals.h"
 
 enum { DRAW_MS = 100, CUT_AFTER_MS = 3000 };
 
@@ -77,6 +78,7 @@ static void on_done(uv_async_t *async)
 {
     struct run_display *display = async->data;
     show(display);
+    signals_hold();
     uv_close((uv_handle_t *)&display->interrupt, NULL);
     uv_close((uv_handle_t *)&display->terminate, NULL);
     uv_close((uv_handle_t *)&display->hangup, NULL);

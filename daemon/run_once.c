@@ -9,6 +9,7 @@
 #include "daemon/run_display.h"
 #include "daemon/run_report.h"
 #include "daemon/runner.h"
+#include "daemon/signals.h"
 
 enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_BAD_CONFIG = 78, LOOK_MS = 500 };
 
@@ -162,7 +163,9 @@ static int run_guarded(const struct run_once_options *options, struct guard *gua
                                                         stop_run, cut_connections, &run};
     uv_thread_t conductor;
     err = run_display_init(&run.display, &display_options);
+    signals_hold();
     if (err == OK && uv_thread_create(&conductor, conduct_in_thread, &run) != 0) err = ERR_MEMORY;
+    signals_let();
     if (err != OK) return fail_to_start(err, &run.detail);
     run_display_run(&run.display);
     (void)uv_thread_join(&conductor);

@@ -5,6 +5,7 @@
 
 #include "daemon/coordinator.h"
 #include "daemon/loop.h"
+#include "daemon/signals.h"
 
 enum { EXIT_NOT_STARTED = 1 };
 
@@ -23,9 +24,9 @@ static enum err run(struct coordinator *coordinator, struct mailbox *mailbox)
     struct loop loop;
     uv_thread_t thread;
     TRY(loop_init(&loop, &options));
-    loop_hold_signals();
+    signals_hold();
     int failed = uv_thread_create(&thread, coordinator_main, coordinator);
-    loop_let_signals();
+    signals_let();
     if (failed != 0) return ERR_MEMORY;
     loop_run(&loop);
     (void)uv_thread_join(&thread);

@@ -83,15 +83,16 @@ def wait_until(condition, timeout_s, what):
 
 
 class Process:
-    """A program that runs beside the test, with its output in files so that it never blocks on a full pipe."""
+    """A program that runs beside the test, with its output in files so that it never blocks on a full pipe, unless the
+    test names another stdout."""
 
-    def __init__(self, arguments, directory, environment=None):
+    def __init__(self, arguments, directory, environment=None, stdout=None):
         number = next(numbers)
         self.arguments = arguments
         self.files = [Path(directory) / f"{name}{number}" for name in ("stdout", "stderr")]
         with open(self.files[0], "wb") as out, open(self.files[1], "wb") as err:
-            self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory,
-                                          env=environment)
+            self.child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=stdout or out, stderr=err,
+                                          cwd=directory, env=environment)
 
     @property
     def stdout(self):
@@ -212,8 +213,8 @@ class Database:
         found = self.rows(sql, *arguments)
         return found[0][0] if found else None
 
-    def start(self, program, *arguments):
-        process = Process([program, *arguments], self.directory)
+    def start(self, program, *arguments, **options):
+        process = Process([program, *arguments], self.directory, **options)
         self.processes.append(process)
         return process
 
@@ -222,9 +223,9 @@ class Database:
         configuration = self.owner_configuration if arguments[:1] == ("migrate",) else self.configuration
         return self.start(SETTLECTL, "--config", configuration, *arguments)
 
-    def run(self, day, *arguments):
+    def run(self, day, *arguments, **options):
         """Starts `settlementd run` for the day."""
-        return self.start(SETTLEMENTD, "run", JOB, "--date", str(day), "--config", self.configuration, *arguments)
+        return self.start(SETTLEMENTD, "run", JOB, "--date", str(day), "--config", self.configuration, *arguments, **options)
 
     def settle(self, *days):
         for day in days:

@@ -5,12 +5,14 @@ with the same tables as one that was left alone, and the oracle must agree.
 KILLS (10) is the number of SIGKILLs in one day, SEED their random moments; both are printed.
 """
 
+import contextlib
 import os
 import random
 import re
 import signal
 import time
 
+import daemon
 import lib
 import oracle
 
@@ -21,6 +23,18 @@ SEED = int(os.environ.get("SEED", str(random.randrange(10**6))))
 DAYS = lib.days_from("2021-11-30", 2)
 DAY = DAYS[1]
 SMALL = {"chunk_size": 5, "partition_items": 200, "threads": 3}
+
+
+def full_pipe():
+    """(where to read, where nothing can be written any more, how many bytes are in it)"""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    filled = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filled += os.write(writing, bytes(1 << 16))
+    os.set_blocking(writing, True)
+    return reading, writing, filled
 
 
 class Slow(lib.Database):
@@ -42,6 +56,12 @@ class Slow(lib.Database):
         process = self.run(DAY, *arguments)
         lib.wait_until(lambda: process.ended() or self.progress(DAY) >= chunks, 120, f"{chunks} chunks")
         return process
+
+    def hold_end(self):
+        """Holds the last row of the settlement: the day does not end before the test lets go of it."""
+        content = self.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
+                             " USING (content_post_id) WHERE watched_date = %s", DAY)
+        return daemon.Held(self, "settlement", f"'{DAY}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1")
 
     def finish(self, process=None):
         """Lets the day end, then compares it with one that was left alone."""
@@ -67,7 +87,9 @@ def reference():
         with Slow() as database:
             began = time.monotonic()
             database.run(DAY).expect(0, timeout_s=300)
-            undisturbed.update(dump=database.dump(), chunks=database.progress(DAY), seconds=time.monotonic() - began)
+            undisturbed.update(dump=database.dump(), chunks=database.progress(DAY), seconds=time.monotonic() - began,
+                               steps=dict(database.rows(f"SELECT p.step_name, SUM(p.chunk_count) {lib.PLAN_SQL}"
+                                                        " GROUP BY p.step_name", str(DAY))))
             database.verify()
         print(f"undisturbed: {undisturbed['chunks']} chunks in {undisturbed['seconds']:.1f} s", flush=True)
     return undisturbed["dump"]
@@ -76,6 +98,13 @@ def reference():
 def total_chunks():
     reference()
     return undisturbed["chunks"]
+
+
+def middle_of(step):
+    """How many chunks are behind a day that is in the middle of the step."""
+    reference()
+    before = lib.STEPS[:lib.STEPS.index(step)]
+    return int(sum(undisturbed["steps"][name] for name in before) + undisturbed["steps"][step] // 2)
 
 
 def expect_recovered(database, killed):
@@ -98,23 +127,19 @@ def killed():
     print(f"seed {SEED}, killed at chunks {moments}", flush=True)
     with Slow() as database:
         done = {}
-        kills = 0
-        for chunks, pause in zip(moments, pauses):
-            process = database.run_to(chunks)
-            time.sleep(pause)
-            if process.ended():
-                process.expect(0)
-                break
-            process.kill()
-            kills += 1
-            done.update({number: row for number, row in database.partitions(DAY, "COMPLETED").items()
-                         if number not in done})
+        with database.hold_end():
+            for chunks, pause in zip(moments, pauses):
+                process = database.run_to(chunks)
+                time.sleep(pause)
+                assert not process.ended(), process.output
+                process.kill()
+                done.update({number: row for number, row in database.partitions(DAY, "COMPLETED").items()
+                             if number not in done})
         database.finish()
         after = database.partitions(DAY)
         touched = [number for number, row in done.items() if after[number] != row]
         assert not touched, f"completed partitions were touched: {touched[:5]}"
-        assert kills == KILLS, f"the day was over after {kills} kills"
-        expect_recovered(database, kills)
+        expect_recovered(database, KILLS)
 
 
 @suite.test("a day killed before and while it is planned starts like new")
@@ -174,8 +199,8 @@ def short_freeze():
 @suite.test("SIGTERM and SIGINT stop at a chunk boundary: exit 1, STOPPED; the same command resumes")
 def stopped():
     with Slow() as database:
-        for number, chunks in ((signal.SIGTERM, total_chunks() // 4), (signal.SIGINT, total_chunks() // 2)):
-            process = database.run_to(chunks)
+        for number, step in ((signal.SIGTERM, "content-statistics"), (signal.SIGINT, "settlement")):
+            process = database.run_to(middle_of(step))
             assert not process.ended(), process.output
             process.signal(number)
             process.expect(1, timeout_s=30)
@@ -192,22 +217,44 @@ def stopped():
         assert [row[1] for row in database.executions(DAY)] == ["STOPPED", "STOPPED", "COMPLETED"]
 
 
+@suite.test("a signal that comes when the day is settled changes nothing: exit 0, and the result is printed")
+def signalled_late():
+    with Slow() as database:
+        reading, writing, filled = full_pipe()
+        process = database.run(DAY, stdout=writing)     # it cannot print its result yet
+        os.close(writing)
+        threads = f"/proc/{process.child.pid}/task"
+        lib.wait_until(lambda: database.rows("SELECT * FROM day_close WHERE business_date = %s", DAY)
+                       and len(os.listdir(threads)) == 1, 120, "a process that has done its work")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process.signal(number)
+        with os.fdopen(reading, "rb") as pipe:
+            printed = pipe.read()[filled:].decode()
+        process.expect(0)
+        assert "reconciliation" in printed and "rolling back" not in process.stderr, printed + process.stderr
+
+
+def wait_waiting(process):
+    lib.wait_until(lambda: "settlementd: waiting: " in process.stderr, 30, "the second command to wait")
+
+
 @suite.test("a second command for a running day waits, says for what, and both end with 0")
 def second_waits():
-    with Slow() as database:
-        first = database.run_to(total_chunks() // 4)
-        second = database.run(DAY)
+    with Slow(ttl_s=10) as database:
+        with database.hold_end():
+            first = database.run_to(total_chunks() // 4)
+            second = database.run(DAY)
+            wait_waiting(second)
         first.expect(0, timeout_s=300)
         database.finish(second)
         executions = database.executions(DAY)
         assert [row[1] for row in executions] == ["COMPLETED"], executions
-        assert re.search(r"wait", second.output, re.IGNORECASE), second.output
         assert re.search(rf"\b{executions[0][0]}\b", second.output), second.output
 
 
 @suite.test("commands started at the same moment settle the day once, and all end with 0")
 def simultaneous():
-    with Slow() as database:
+    with Slow(ttl_s=10) as database:
         processes = [database.run(DAY) for _ in range(4)]
         for process in processes:
             process.expect(0, timeout_s=300)
@@ -218,10 +265,11 @@ def simultaneous():
 @suite.test("a command that waits for one that is killed takes over and ends with 0")
 def waits_and_takes_over():
     with Slow() as database:
-        first = database.run_to(total_chunks() // 4)
-        second = database.run(DAY)
-        lib.wait_until(lambda: re.search("wait", second.output, re.IGNORECASE), 30, "the second command to wait")
-        first.kill()
+        with database.hold_end():
+            first = database.run_to(total_chunks() // 4)
+            second = database.run(DAY)
+            wait_waiting(second)
+            first.kill()
         database.finish(second)
         expect_recovered(database, 1)
 
