@@ -9,7 +9,7 @@
 #include "tests/db/harness.h"
 #include "tests/db/suites.h"
 
-enum { IDLE_S = 1, WAIT_US = 20000000, LOOK_AGAIN_MS = 50 };
+enum { IDLE_S = 3, WAIT_US = 20000000, LOOK_AGAIN_MS = 50 };
 
 struct stage {
     struct harness *harness;
@@ -98,7 +98,7 @@ START_TEST(one_that_stands_still_is_rolled_back_and_told_so)
     stand_still(&stage);
     ck_assert_int_eq(import_load_commit(&stage.load, &detail), ERR_LOST);
     ck_assert_msg(strstr(detail.text,
-                         "members.csv: the import stood still for more than 1 s and "
+                         "members.csv: the import stood still for more than 3 s and "
                          "was rolled back; nothing was loaded, import it again"),
                   "%s", detail.text);
     ck_assert_int_eq(harness_i64(stage.harness, "SELECT COUNT(*) FROM import_file"), 0);

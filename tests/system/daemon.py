@@ -263,6 +263,10 @@ class Served(lib.Database):
                                 JOIN content_post USING (content_post_id) WHERE watched_date = %s""", day)
         return Held(self, "content_statistics", f"'DAILY', '{day}', {content}, 0, 0, 0, 0, 0")
 
+    def end_pause(self):
+        """What is to be started again is due now."""
+        self.execute("UPDATE job_execution_owner SET restart_at = NOW(6) WHERE restart_at IS NOT NULL")
+
     def refuse(self, table="settlement"):
         """From now on nothing can be stored in the table: an error that repetition does not mend."""
         self.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} FOR EACH ROW "

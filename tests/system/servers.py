@@ -138,7 +138,7 @@ class Replica(Server):
 
     def catch_up(self):
         position = self.primary.value("SELECT @@gtid_binlog_pos")
-        assert self.value(f"SELECT MASTER_GTID_WAIT('{position}', 20)") == 0, "the replica does not follow"
+        assert self.value(f"SELECT MASTER_GTID_WAIT('{position}', {20 * lib.FACTOR:g})") == 0, "the replica does not follow"
 
     def stop_applying(self):
         """From now on it receives nothing and applies nothing: it lags."""

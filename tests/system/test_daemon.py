@@ -50,6 +50,7 @@ def _():
         environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         running = lib.Process([lib.SETTLEMENTD, "--config", database.configuration], database.directory, environment)
         database.processes.append(running)
+        wait_until(lambda: database.rows("SELECT * FROM node"), 30, "a daemon")
         database.ask_run(DAYS[0], "--wait").expect(0)
         running.signal(signal.SIGTERM)
         running.expect(0)
@@ -134,7 +135,7 @@ def _():
 
 @test("requests for the same day at once, also with two daemons, become one execution, and all are answered with 0")
 def _():
-    with Served() as database:
+    with Served(ttl_s=10) as database:
         database.fill(DAYS[0])
         for _ in range(2):
             database.daemon()
@@ -247,7 +248,7 @@ def _():
 
 @test("a run in the foreground waits for the daemon's, and the daemon for one in the foreground: one execution, all end with 0")
 def _():
-    with Served() as database:
+    with Served(ttl_s=10) as database:
         database.fill(*DAYS[:2])
         running = database.daemon()
         with database.hold(DAYS[0]) as held:

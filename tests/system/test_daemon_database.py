@@ -117,11 +117,13 @@ def _():
     with serve(chunk_size=1, restart_backoff_s=0) as database:
         database.fill(DAYS[0], **MANY)
         running = database.daemon()
-        asked = database.ask_run(DAYS[0], "--wait")
-        wait_until(lambda: database.progress(DAYS[0]) > 100, 60, "100 chunks")
-        server().stop()
-        running.wait_status(AWAY)
-        running.wait_event("run-usage")
+        with database.hold(DAYS[0]) as held:
+            asked = database.ask_run(DAYS[0], "--wait")
+            held.wait_wanted()
+            server().stop()
+            held.connection.close()
+            running.wait_status(AWAY)
+            running.wait_event("run-usage")
         server().start()
         database.reconnect()
         asked.expect(0)

@@ -176,11 +176,11 @@ def _():
         running.wait_event("run-usage")     # the execution has given up
         wait_until(lambda: len(running.events("halted")) > 0, 20, "the halt")
         assert database.contents(*OWN) == before, "something was written to the replica that lags"
+        asked.expect(1)     # it found a database that had never heard of its request
         running.forget()
         failover.fail_over_to(failover.good)
         wait_until(lambda: database.closed_days() == list(DAYS), 30, "the end of the day")
         database.verify()
-        asked.expect(1)     # it found a database that had never heard of its request
 
 
 @test("a daemon that is started on such a replica is ready, and halted; it can be stopped, and goes on when the day is back")

@@ -182,6 +182,7 @@ def closed_meanwhile():
             lib.wait_until(lambda: late.ended() or late.stopped() or running.ended(), 60, f"call {call}")
             running.expect(0)
             stops += late.stopped()
+            lib.wait_until(lambda: late.ended() or late.stopped(), 60, f"call {call}, or the end")
             late.signal(signal.SIGCONT)
             assert "is closed already" in late.expect(0).output, f"call {call}: {late.output}"
         assert stops >= 10, stops

@@ -6,7 +6,8 @@ import json
 import signal
 
 import lib
-from lib import Database, JOB, Suite, wait_until
+from daemon import Served
+from lib import JOB, Suite, wait_until
 
 suite = Suite()
 test = suite.test
@@ -14,7 +15,7 @@ test = suite.test
 DAYS = lib.days_from("2024-06-30", 3)
 
 
-class Loaded(Database):
+class Loaded(Served):
     """Three days of logs; some contents have no row in content_post."""
 
     def __enter__(self):
@@ -56,12 +57,13 @@ def _():
 @test("an execution that runs is one row with its step, its progress and its process, as settlectl shows it")
 def _():
     with Loaded(chunk_size=1, partition_items=50, heartbeat_s=30, ttl_s=600) as database:
-        process = database.run(DAYS[0], "--quiet")
-        wait_until(lambda: process.ended() or database.progress(DAYS[0]) > 3, 60, "some chunks")
-        process.signal(signal.SIGSTOP)
-        row, = database.records("SELECT * FROM job_running")
-        shown, = json.loads(database.settlectl("--json", "status").expect(0).stdout)["running"]
-        process.signal(signal.SIGCONT)
+        with database.hold(DAYS[0]) as held:
+            process = database.run(DAYS[0], "--quiet")
+            held.wait_wanted()
+            process.signal(signal.SIGSTOP)
+            row, = database.records("SELECT * FROM job_running")
+            shown, = json.loads(database.settlectl("--json", "status").expect(0).stdout)["running"]
+            process.signal(signal.SIGCONT)
         assert (row["job_name"], row["target_date"], row["alive"], row["pid"]) == (
             JOB, str(DAYS[0]), 1, process.child.pid), row
         assert row["step_name"] in lib.STEPS and 0 <= row["partitions_completed"] <= row["partitions"] > 1, row
@@ -75,9 +77,10 @@ def _():
 @test("an execution whose process died is shown as running and not alive until it is recovered")
 def _():
     with Loaded(chunk_size=1, partition_items=50) as database:
-        process = database.run(DAYS[0], "--quiet")
-        wait_until(lambda: process.ended() or database.progress(DAYS[0]) > 3, 60, "some chunks")
-        process.kill()
+        with database.hold(DAYS[0]) as held:
+            process = database.run(DAYS[0], "--quiet")
+            held.wait_wanted()
+            process.kill()
         wait_until(lambda: [row["alive"] for row in database.records("SELECT alive FROM job_running")] == [0], 30,
                    "the lease to end")
         database.settle(DAYS[0])

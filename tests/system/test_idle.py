@@ -39,7 +39,7 @@ def _():
     with Database() as database, held(database, "member", "(5000, 'x', 'x', 'MEMBER')") as other:
         path = write(database, "members.csv", MEMBER_HEADER, *(member_line(number) for number in range(1, 20001)))
         # The server's own limit for transactions that have written goes before that of the session, and is shorter here.
-        database.execute("SET GLOBAL idle_write_transaction_timeout = 1")
+        database.execute("SET GLOBAL idle_write_transaction_timeout = 5")
         try:
             process = database.settlectl("import", "member", str(path))
             session, = wait_until(lambda: waiting_sessions(database), 30, "an import that waits")

@@ -18,6 +18,7 @@ suite = Suite()
 test = suite.test
 
 NODE = "00000000-0000-4000-8000-000000000001"
+SOON = "6"       # seconds: a bound that is waited out, with time for an answer before
 
 
 class Played(Database):
@@ -191,7 +192,7 @@ def _():
 @test("waiting has a bound when one is given")
 def _():
     with Played() as database:
-        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--timeout", "2", "--json")
+        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--timeout", SOON, "--json")
         number = database.answer("ACCEPTED", "is next")
         process.expect(4)
         assert "not done in time" in process.stderr and f"request {number} goes on" in process.stderr, process.output
@@ -389,8 +390,9 @@ def _():
         assert (found["command"], found["job"], found["from"]) == ("RUN", JOB, "2026-07-01"), found
         assert "interrupted while the database was away" in process.stderr, process.stderr
         database.come_back()
-        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--timeout", "5")
+        process = database.settlectl("run", JOB, "--date", "2026-07-01", "--wait", "--timeout", SOON)
         database.answer("ACCEPTED", "is next")
+        wait_until(lambda: "is next" in process.output, 20, "the answer's way to who asked")
         database.go()
         assert "gave up while the database was away" in process.expect(4).stderr, process.output
         assert database.rows("SELECT DISTINCT status FROM job_request") == [("ACCEPTED",)]

@@ -224,7 +224,7 @@ def _():
 
 @test("two daemons decide a slot once, and settle each day once")
 def _():
-    with Scheduled() as database:
+    with Scheduled(ttl_s=10) as database:
         for _ in range(2):
             database.begin()
         for day in ("05", "06", "07"):

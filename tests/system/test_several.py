@@ -18,25 +18,30 @@ suite = lib.Suite()
 test = suite.test
 
 DAY = DAYS[0]
-SLOW_S = 0.25
+ALONE_S, SLOW_S = 0.6, 0.25      # what a row takes until all are there, and from then on
 SLOW = {"contents": 150, "views": 900, "ad_views": 60}
 STEP = "content-statistics"
 
 
 class Several(Served):
-    """Small chunks in many partitions, and a first step that takes its time."""
+    """Small chunks in many partitions, and a first step that takes its time. Nobody is taken for gone because the machine
+    is busy."""
 
     def __init__(self, **options):
-        super().__init__(**{"chunk_size": 1, "partition_items": 30, "threads": 2, **options})
+        super().__init__(**{"chunk_size": 1, "partition_items": 30, "threads": 2, "ttl_s": 10, **options})
 
     def slow_down(self, table="content_statistics"):
-        """Each row takes a while, until hurry_up(). No trigger is dropped: that would cost the chunks a deadlock."""
-        self.execute(f"CREATE TABLE test_pause AS SELECT {SLOW_S} AS seconds")
+        """Each row takes long, until wait_spread() or hurry_up(). No trigger is dropped: that would cost the chunks a
+        deadlock."""
+        self.execute(f"CREATE TABLE test_pause AS SELECT {ALONE_S} AS seconds")
         self.execute(f"CREATE TRIGGER slow BEFORE INSERT ON {table} FOR EACH ROW "
                      "SET @slept = (SELECT SLEEP(seconds) FROM test_pause)")
 
+    def set_pause(self, seconds):
+        self.execute("UPDATE test_pause SET seconds = %s", seconds)
+
     def hurry_up(self):
-        self.execute("UPDATE test_pause SET seconds = 0")
+        self.set_pause(0)
 
     def owner(self):
         """The node that runs what runs."""
@@ -54,6 +59,7 @@ class Several(Served):
 
     def wait_spread(self, count):
         wait_until(lambda: len(self.working(STEP)) >= count, 30, f"{count} processes at work on {STEP}")
+        self.set_pause(SLOW_S)
 
     def owner_and_helper(self, *daemons):
         """Which of two daemons runs the execution, and which helps."""

@@ -29,6 +29,9 @@ CREATE INDEX IF NOT EXISTS job_request_upgraded ON job_request (requested_at);
 CREATE TABLE IF NOT EXISTS upgraded (i INT NOT NULL PRIMARY KEY) ENGINE=InnoDB;
 """
 
+WAITING_SQL = ("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE()"
+               " AND STATE LIKE 'Waiting for table metadata lock'")
+
 
 class Version:
     """Programs with a folder of migrations beside them."""
@@ -61,20 +64,23 @@ class Upgraded(daemon.Served):
         self.settle(DAYS[0])
 
     def begin(self, program):
-        """A daemon at the last day, with some chunks behind it."""
+        """A daemon at the last day, with some chunks behind it, which may be more than the first step has."""
         running = self.daemon(program=program)
         asked = self.ask_run(DAYS[1], "--wait")
         self.wait_chunks(50)
         return running, asked
 
-    def hold(self):
-        """A session in the way of the day's end: it holds a row that the settlement is going to write."""
-        blocker = self.connect()
-        blocker.begin()
+    def hold_advertisements(self):
+        """Holds the last row of the second step, in a table that no migration here changes: half of the day is ahead."""
+        key, = self.rows("SELECT content_post_id, advertisement_id FROM member_ad_watch_log WHERE watched_date = %s"
+                         " ORDER BY content_post_id DESC, advertisement_id DESC LIMIT 1", DAYS[1])
+        return daemon.Held(self, "ad_statistics", f"'DAILY', '{DAYS[1]}', {key[0]}, {key[1]}, 0, 0")
+
+    def hold_settlement(self):
+        """Holds a row that the settlement is going to write: the day does not end."""
         content = self.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
                              " USING (content_post_id) WHERE watched_date = %s", DAYS[1])
-        oracle.rows_of(blocker, f"INSERT INTO settlement VALUES ('{DAYS[1]}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1)")
-        return blocker
+        return daemon.Held(self, "settlement", f"'{DAYS[1]}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1")
 
     def wait_chunks(self, more):
         wanted = self.progress(DAYS[1]) + more
@@ -96,10 +102,10 @@ def undisturbed():
 
 @test("a day goes on while its database is migrated and its daemon replaced by a new one: the tables are as if nothing was")
 def _():
-    with Upgraded(WORKS + CHANGES) as database:
-        blocker = database.hold()
-        old, asked = database.begin(database.old.settlementd)
-        done = database.new.migrate(database).expect(0).stdout
+    with Upgraded(WORKS + CHANGES, ttl_s=20) as database, database.hold_settlement() as end:
+        with database.hold_advertisements():
+            old, asked = database.begin(database.old.settlementd)
+            done = database.new.migrate(database).expect(0).stdout
         assert f"applied {NEXT}" in done, done
         assert database.value("SELECT works_from FROM schema_migration ORDER BY version DESC LIMIT 1") == LATEST
         database.wait_chunks(50)
@@ -109,8 +115,8 @@ def _():
         assert "nothing to do" in database.old.migrate(database).expect(0).stdout
         assert database.executions(DAYS[1])[-1][1] == "STARTED", "the day was over before the daemon was replaced"
         old.signal(signal.SIGTERM)
-        blocker.rollback()
-        blocker.close()
+        old.wait_status("finishing")
+        end.release()
         old.expect(0)
         asked.expect(0)
         new.wait_status("^daemon idle$")
@@ -121,14 +127,14 @@ def _():
 
 @test("a migration that waits for a table lets a running day pass, and is applied when the table is free")
 def _():
-    with Upgraded(WORKS + CHANGES) as database:
-        running, asked = database.begin(database.old.settlementd)
-        blocker = database.connect()
-        blocker.begin()
-        oracle.rows_of(blocker, "SELECT COUNT(*) FROM step_partition")
-        migrating = database.new.migrate(database)
-        wait_until(lambda: database.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE()"
-                                          " AND STATE LIKE 'Waiting for table metadata lock'"), 20, "a migration that waits")
+    with Upgraded(WORKS + CHANGES, ttl_s=20) as database:
+        with database.hold_advertisements():
+            running, asked = database.begin(database.old.settlementd)
+            blocker = database.connect()
+            blocker.begin()
+            oracle.rows_of(blocker, "SELECT COUNT(*) FROM step_partition")
+            migrating = database.new.migrate(database)
+            wait_until(lambda: database.value(WAITING_SQL), 20, "a migration that waits")
         database.wait_chunks(20)
         assert not migrating.ended()
         blocker.rollback()
