@@ -308,6 +308,8 @@ def parse(arguments):
     unknown = set(options.only) - set(SECTIONS)
     if unknown:
         parser.error("unknown for --only: " + ", ".join(sorted(unknown)))
+    if "writes" in options.only and "settlement" not in options.only:
+        parser.error("writes needs what settlement leaves behind: --only settlement,writes")
     return options
 
 

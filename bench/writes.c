@@ -194,6 +194,15 @@ static enum err compare(struct worker *workers, int count, struct rows *rows)
     return db_execute(workers[0].db, DROP_SQL);
 }
 
+/* What the server said to the worker that met the error; to the first one, which prepares for all,
+ * when none of them did. */
+static const char *words_of(const struct worker *workers, int count, enum err err)
+{
+    for (int i = 0; i < count; i++)
+        if (workers[i].err == err) return db_message(workers[i].db);
+    return db_message(workers[0].db);
+}
+
 static enum err run(const struct db_options *options, int count, struct rows *rows,
                     struct detail *detail)
 {
@@ -204,7 +213,7 @@ static enum err run(const struct db_options *options, int count, struct rows *ro
     if (err == OK) {
         err = compare(workers, count, rows);
         if (err != OK)
-            (void)detail_set(detail, err, "%s: %s", err_text(err), db_message(workers[0].db));
+            (void)detail_set(detail, err, "%s: %s", err_text(err), words_of(workers, count, err));
     }
     for (int i = 0; i < count; i++)
         db_free(workers[i].db);
