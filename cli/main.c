@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "common/descriptors.h"
 #include "common/fault.h"
 
 /* The command line with the global options taken out. */
@@ -176,6 +177,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    if (!descriptors_fill()) return CLI_FAILED;
     if (!fault_begin("settlectl")) return CLI_BAD_CONFIG;
     return finish(run(argc, argv));
 }

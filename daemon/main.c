@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/db/connection.h"
+#include "common/descriptors.h"
 #include "common/domain/civil.h"
 #include "common/fault.h"
 #include "common/log.h"
@@ -14,6 +16,7 @@
 #include "daemon/run_once.h"
 #include "daemon/schedule_report.h"
 #include "daemon/service.h"
+#include "daemon/settings.h"
 
 enum { EXIT_DONE = 0, EXIT_NOT_DONE = 1, EXIT_USAGE = 2, EXIT_NOT_FOUND = 3, EXIT_BAD_CONFIG = 78 };
 
@@ -78,9 +81,11 @@ static int read_options(int argc, char **argv, struct arguments *arguments)
     for (int letter; (letter = getopt_long(argc, argv, ":c:d:qhv", options, NULL)) != -1;) {
         switch (letter) {
         case 'c':
+            if (arguments->config != NULL) return usage("--config is given twice", "");
             arguments->config = optarg;
             break;
         case 'd':
+            if (arguments->date != NULL) return usage("--date is given twice", "");
             arguments->date = optarg;
             break;
         case 'q':
@@ -127,6 +132,17 @@ static int load_config(const struct arguments *arguments, struct config *ret_con
     return refuse_config(err, &detail);
 }
 
+/* No error: who checks need not be who runs the daemon, and may read less than that one, or be
+ * handed no credentials. */
+static void warn_about_password(const struct config *config)
+{
+    char password[sizeof(((struct db_options *)0)->password)];
+    struct detail detail = {""};
+    enum err err = config_password(&config->database, password, sizeof(password), &detail);
+    explicit_bzero(password, sizeof(password));
+    if (err != OK) fprintf(stderr, "warning: %s\n", detail.text);
+}
+
 static int check_config(const struct arguments *arguments)
 {
     struct config config;
@@ -135,6 +151,8 @@ static int check_config(const struct arguments *arguments)
     int code = load_config(arguments, &config);
     if (code >= 0) return code;
     struct detail detail = {""};
+    settings_warn(&config, stderr);
+    warn_about_password(&config);
     enum err err = schedule_report(&config, (int64_t)time(NULL), stdout, stderr, &detail);
     if (err != OK) return refuse_config(err, &detail);
     utf8_print(stdout, config.path[0] != '\0' ? config.path : "built-in defaults");
@@ -177,6 +195,7 @@ static int run_service(const struct arguments *arguments)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
+    if (!descriptors_fill()) return EXIT_NOT_DONE;
     if (!fault_begin("settlementd")) return EXIT_BAD_CONFIG;
     (void)signal(SIGPIPE, SIG_IGN);
     int code = read_options(argc, argv, &arguments);

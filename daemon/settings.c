@@ -73,6 +73,20 @@ static bool is_configured(const struct config *config, const char *name)
     return false;
 }
 
+void settings_warn(const struct config *config, FILE *out)
+{
+    for (int i = 0; i < config->job_count; i++)
+        if (jobs_find(config->jobs[i].name) == NULL)
+            fprintf(out,
+                    "warning: job %s: this version has no such job, and leaves it alone; there is: "
+                    "%s\n",
+                    config->jobs[i].name, JOBS_NAMES);
+    for (int i = 0; jobs_at(i) != NULL; i++)
+        if (!is_configured(config, jobs_at(i)->name))
+            fprintf(out, "warning: job %s is not named in jobs: the clock does not start it\n",
+                    jobs_at(i)->name);
+}
+
 /* A job that the file does not name is not run by the clock: it is as one that is not enabled. */
 static int add_unconfigured(const struct config *config, struct slots_job *ret_jobs)
 {

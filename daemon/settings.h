@@ -5,6 +5,8 @@
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
+#include <stdio.h>
+
 #include "common/config.h"
 #include "daemon/schedule/slots.h"
 
@@ -17,5 +19,9 @@ enum err settings_read_again(const struct config *current, struct config *ret_ne
  * housekeeping's. Nothing is changed when one of them is not valid. */
 enum err settings_schedule(const struct config *config, struct slots *slots,
                            struct detail *detail) MUST_CHECK;
+
+/* Says which names of jobs nothing here goes by, and which jobs the clock does not start: a mistake
+ * in a name would leave the job that was meant without a schedule. */
+void settings_warn(const struct config *config, FILE *out);
 
 #endif

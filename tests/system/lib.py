@@ -218,6 +218,10 @@ class Database:
         self.processes.append(process)
         return process
 
+    def start_closed(self, closing, program, *arguments):
+        """Starts it with some of its standard files closed: `closing` are a shell's words for that."""
+        return self.start("/bin/sh", "-c", f'exec "$0" "$@" {closing}', program, *arguments)
+
     def settlectl(self, *arguments):
         """Starts settlectl as the worker, or as the owner to migrate."""
         configuration = self.owner_configuration if arguments[:1] == ("migrate",) else self.configuration

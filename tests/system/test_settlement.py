@@ -193,6 +193,33 @@ def help_and_version():
         tail = ("--check-config", "--config", database.configuration)
         said(database.start(lib.SETTLEMENTD, *tail).expect(0), "no errors")
         said(database.start(lib.SETTLEMENTD, "run", *tail).expect(2), "--check-config takes no command")
+        said(database.run("2021-01-01", "--date", "2021-01-02").expect(2), "--date is given twice")
+
+
+@suite.test("--check-config warns of names of jobs that nothing goes by, and of a password that it cannot read")
+def warned_of():
+    with lib.Database(migrate=False) as database:
+        for text, warnings in (
+                ('jobs = ( { name = "daily-settlment"; } );',
+                 ["job daily-settlment: this version has no such job", "job daily-settlement is not named in jobs"]),
+                ('database: { password_file = "/nowhere"; };', ["/nowhere: cannot be read"])):
+            with open(database.configuration, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+            checked = database.start(lib.SETTLEMENTD, "--check-config", "--config", database.configuration).expect(0)
+            found = checked.stderr.splitlines()
+            assert len(found) == len(warnings), found
+            assert all(line.startswith("warning: " + words) for line, words in zip(found, warnings)), found
+
+
+@suite.test("with standard input, output and error closed, a run settles, ends with 0, and writes nothing into what it opens")
+def closed_descriptors():
+    with lib.Database() as database:
+        for number, closed in enumerate(("<&-", ">&-", "2>&-", "<&- >&- 2>&-")):
+            for _ in range(2):      # the second finds the day closed
+                database.start_closed(closed, lib.SETTLEMENTD, "run", lib.JOB, "--date", f"2021-01-0{number + 1}",
+                                      "--config", database.configuration).expect(0)
+        assert [row[0] for row in database.rows("SELECT COUNT(*) FROM day_close")] == [4]
+        assert not database.rows("SELECT * FROM node"), "a process did not end as it should"
 
 
 @suite.test("a bad configuration ends with 78 and names file and line")
