@@ -160,8 +160,17 @@ static enum err answer_stop(struct answerer *answerer, const struct past_executi
 {
     long long id = (long long)past->id;
     bool asked = false;
+    int64_t others = 0;
     if (past->status == STATUS_STARTING || past->status == STATUS_STARTED)
         TRY(history_ask_to_stop(answerer->context->db, past->id, &asked));
+    if (asked)
+        TRY(queue_stop_others(answerer->context->db, past->job_name, past->date, past->request_id,
+                              &others));
+    if (asked && others > 0)
+        return say(answerer, REQUEST_COMPLETED,
+                   "execution %lld is asked to stop; it finishes the chunks that are running; what "
+                   "else was asked for %s (%lld) ends as well",
+                   id, past->date, (long long)others);
     if (asked)
         return say(answerer, REQUEST_COMPLETED,
                    "execution %lld is asked to stop; it finishes the chunks that are running", id);
@@ -189,6 +198,12 @@ static enum err answer_restart(struct answerer *answerer, const struct past_exec
                past->date, id);
 }
 
+static enum err no_longer_latest(struct answerer *answerer, const struct past_execution *past)
+{
+    return say(answerer, REQUEST_REFUSED, "execution %lld is not the latest of %s any more",
+               (long long)past->id, past->date);
+}
+
 static enum err answer_abandon(struct answerer *answerer, const struct past_execution *past)
 {
     struct db *db = answerer->context->db;
@@ -202,6 +217,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
         return say(answerer, REQUEST_REFUSED,
                    "execution %lld is %s: only one that was STOPPED or FAILED can be abandoned", id,
                    status_name(past->status));
+    if (!past->latest) return no_longer_latest(answerer, past);
     TRY(work->job->facts(db, past->date, &facts));
     if (facts.has_data)
         return say(
@@ -210,9 +226,7 @@ static enum err answer_abandon(struct answerer *answerer, const struct past_exec
             "goes on with it",
             past->date, id);
     TRY(history_abandon(db, past->id, &abandoned));
-    if (!abandoned)
-        return say(answerer, REQUEST_REFUSED, "execution %lld is not the latest of %s any more", id,
-                   past->date);
+    if (!abandoned) return no_longer_latest(answerer, past);
     TRY(history_cancel_restart(db, past->id, true, NULL));
     return say(answerer, REQUEST_COMPLETED, "execution %lld is ABANDONED", id);
 }

@@ -29,6 +29,11 @@ static const char STOP_SQL[] =
     "UPDATE job_request SET status = ?, answer = ?, ended_at = NOW(6)"
     " WHERE request_id = ? AND status = 'ACCEPTED'";
 
+static const char STOP_OTHERS_SQL[] =
+    "UPDATE job_request SET status = ?, answer = 'this day was stopped on request', ended_at = NOW(6)"
+    " WHERE status = 'ACCEPTED' AND command = 'RUN' AND job_name = ? AND date_from = ?"
+    " AND request_id <> ?";
+
 enum err queue_adopt(struct db *db, const char *node_id)
 {
     return db_run(db, NULL, ADOPT_SQL, "s", node_id);
@@ -96,6 +101,13 @@ enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped)
                "stopped on request", request_id));
     *ret_stopped = matched == 1;
     return OK;
+}
+
+enum err queue_stop_others(struct db *db, const char *job, const char *date, int64_t but,
+                           int64_t *ret_count)
+{
+    return db_run(db, ret_count, STOP_OTHERS_SQL, "sssi", request_status_name(REQUEST_STOPPED), job,
+                  date, but);
 }
 
 enum err queue_end(struct db *db, const char *node_id, int64_t request_id, enum request_status end,

@@ -39,6 +39,12 @@ enum err queue_next_day(struct db *db, struct queued_request *request, int64_t e
 /* Somebody wants an accepted request to go no further; *ret_stopped is false when it has ended. */
 enum err queue_stop(struct db *db, int64_t request_id, bool *ret_stopped) MUST_CHECK;
 
+/* Somebody wants a day stopped, and `but` is the request that it is run for (0: none): the other
+ * accepted requests to run that day, whoever holds them, were made before and end, too. *ret_count:
+ * how many. */
+enum err queue_stop_others(struct db *db, const char *job, const char *date, int64_t but,
+                           int64_t *ret_count) MUST_CHECK;
+
 /* Ends an accepted request of this daemon's. One that has ended, or that another daemon has taken
  * on, stays as it is, which is no error: there is nothing left to do with it. */
 enum err queue_end(struct db *db, const char *node_id, int64_t request_id, enum request_status end,

@@ -74,6 +74,7 @@ struct step {
 /* What a launch is told about the date. */
 struct admission {
     int64_t job_execution_id; /* with ERR_CLOSED: the execution that closed it */
+    char blocking[JOB_DATE];  /* with ERR_REFUSED: the date that has to be run first, if one has */
 };
 
 /* Dates that are to be run and were not. */

@@ -26,6 +26,14 @@ static const char EARLIER_SQL[] =
 
 enum { LAUNCH_ATTEMPTS = 2, RUNNING_LIMIT = 16 };
 
+/* An execution that is marked as running. */
+struct running {
+    int64_t job_execution_id, job_instance_id;
+    enum batch_status status;
+    char owner_id[NODE_ID];
+    struct node_state owner;
+};
+
 struct launcher {
     const struct launch_request *request;
     struct launch_answer answer;
@@ -50,38 +58,54 @@ static enum err refuse_foreign(struct launcher *launcher, int64_t execution_id)
         (long long)execution_id, launcher->request->job->name);
 }
 
-/* Looks at one execution that is marked as running. OK and *ret_found = false: there is none. */
-static enum err deal_with_running(struct db *db, struct launcher *launcher, bool *ret_found)
+/* Reads one execution that is marked as running, and its owner. ERR_NOT_FOUND: there is none;
+ * ERR_BUSY: its owner seems alive, and is in the answer. */
+static enum err find_running(struct db *db, struct launcher *launcher, struct running *ret_running)
 {
     CLEANUP(statement_cleanup) struct statement *query = NULL;
     struct launch_answer *answer = &launcher->answer;
+    bool row = false;
     TRY(db_query(db, &query, RUNNING_SQL, "s", launcher->request->job->name));
-    TRY(statement_fetch(query, ret_found));
-    if (!*ret_found) return OK;
+    TRY(statement_fetch(query, &row));
+    if (!row) return ERR_NOT_FOUND;
     if (statement_is_null(query, 3)) return refuse_foreign(launcher, statement_i64(query, 0));
 
-    char owner_id[NODE_ID];
-    struct node_state owner = {0};
-    (void)text_format(owner_id, sizeof(owner_id), "%s", statement_text(query, 3));
-    TRY(node_look(db, owner_id, &owner));
-    if (is_alive(launcher->request, owner_id, &owner)) {
-        answer->job_execution_id = statement_i64(query, 0);
-        answer->owner = owner;
-        memcpy(answer->owner_id, owner_id, sizeof(owner_id));
-        (void)text_format(answer->running_date, sizeof(answer->running_date), "%s",
-                          statement_text(query, 4));
-        return ERR_BUSY;
-    }
-    const struct abandoned_execution abandoned = {
+    *ret_running = (struct running){
         .job_execution_id = statement_i64(query, 0),
         .job_instance_id = statement_i64(query, 1),
         .status = status_parse(statement_text(query, 2)),
-        .node_id = owner_id,
-        .ours = strcmp(owner_id, launcher->request->node_id) == 0,
+    };
+    (void)text_format(ret_running->owner_id, NODE_ID, "%s", statement_text(query, 3));
+    TRY(node_look(db, ret_running->owner_id, &ret_running->owner));
+    if (!is_alive(launcher->request, ret_running->owner_id, &ret_running->owner)) return OK;
+    answer->job_execution_id = ret_running->job_execution_id;
+    answer->owner = ret_running->owner;
+    memcpy(answer->owner_id, ret_running->owner_id, NODE_ID);
+    (void)text_format(answer->running_date, sizeof(answer->running_date), "%s",
+                      statement_text(query, 4));
+    return ERR_BUSY;
+}
+
+/* Recovers one execution that is marked as running and has nobody who runs it. OK and
+ * *ret_found = false: there is none. */
+static enum err deal_with_running(struct db *db, struct launcher *launcher, bool *ret_found)
+{
+    struct launch_answer *answer = &launcher->answer;
+    struct running running = {0};
+    enum err err = find_running(db, launcher, &running);
+    *ret_found = err != ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND) return OK;
+    TRY(err);
+    const struct abandoned_execution abandoned = {
+        .job_execution_id = running.job_execution_id,
+        .job_instance_id = running.job_instance_id,
+        .status = running.status,
+        .node_id = running.owner_id,
+        .ours = strcmp(running.owner_id, launcher->request->node_id) == 0,
         .policy = launcher->request->policy,
     };
     bool restarts = false;
-    enum err err = recovery_fail_execution(db, &abandoned, &owner, &restarts);
+    err = recovery_fail_execution(db, &abandoned, &running.owner, &restarts);
     if (err == ERR_FENCED) return ERR_CONFLICT; /* it has ended by itself since: look again */
     TRY(err);
     if (!restarts) answer->given_up_id = abandoned.job_execution_id;
@@ -94,6 +118,21 @@ static enum err recover_dead(struct db *db, struct launcher *launcher)
     for (int i = 0; found && i < RUNNING_LIMIT; i++)
         TRY(deal_with_running(db, launcher, &found));
     return OK;
+}
+
+/* A date that is refused because another has to be run first waits while that one is being run:
+ * ERR_BUSY. It changes nothing, since what is refused is rolled back. */
+static enum err wait_for_earlier(struct db *db, struct launcher *launcher, const char *blocking)
+{
+    struct running running = {0};
+    struct launcher look = {.request = launcher->request};
+    enum err err = find_running(db, &look, &running);
+    if (err == ERR_BUSY && strcmp(look.answer.running_date, blocking) == 0) {
+        launcher->answer = look.answer;
+        launcher->detail = (struct detail){0};
+        return ERR_BUSY;
+    }
+    return err == ERR_NOT_FOUND || err == ERR_BUSY || err == ERR_REFUSED ? OK : err;
 }
 
 /* An automatic restart is launched only as long as nobody has called it off. */
@@ -170,6 +209,8 @@ static enum err decide(struct db *db, void *context)
     TRY(db_run(db, NULL, LOCK_JOB_SQL, "s", request->job->name));
     enum err err = request->job->admit(db, request->date, &admission, &launcher->detail);
     answer->job_execution_id = admission.job_execution_id;
+    if (err == ERR_REFUSED && admission.blocking[0] != '\0')
+        TRY(wait_for_earlier(db, launcher, admission.blocking));
     if (err != OK) return err;
     TRY(recover_dead(db, launcher));
     TRY(repository_instance(db, request->job->name, request->date, &answer->job_instance_id));

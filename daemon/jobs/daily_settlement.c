@@ -130,16 +130,16 @@ static enum err check_frontier(const char *date, const char *frontier, struct de
         date, frontier);
 }
 
-static enum err check_order(struct db *db, const char *date, struct detail *detail)
+static enum err check_order(struct db *db, const char *date, char ret_earlier[CIVIL_TEXT],
+                            struct detail *detail)
 {
-    char earlier[CIVIL_TEXT];
-    TRY(unsettled_before(db, date, earlier));
-    if (earlier[0] == '\0') return OK;
+    TRY(unsettled_before(db, date, ret_earlier));
+    if (ret_earlier[0] == '\0') return OK;
     return detail_set(detail, ERR_REFUSED,
                       "%s has logs and is not settled, and days are settled in order; run first: "
                       "settlectl run daily-settlement --date %s (without a daemon: "
                       "settlementd run daily-settlement --date %s)",
-                      earlier, earlier, earlier);
+                      ret_earlier, ret_earlier, ret_earlier);
 }
 
 /* A day that is not over can have more logs, and closing one far ahead would bar all days before
@@ -186,7 +186,7 @@ static enum err admit(struct db *db, const char *date, struct admission *ret_adm
     if (err != ERR_NOT_FOUND) return err;
     TRY(check_over(db, date, detail));
     TRY(check_frontier(date, frontier, detail));
-    TRY(check_order(db, date, detail));
+    TRY(check_order(db, date, ret_admission->blocking, detail));
     struct daily_facts facts = {0};
     return load_rates(db, date, &facts, detail);
 }

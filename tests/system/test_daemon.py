@@ -208,6 +208,28 @@ def _():
         database.verify()
 
 
+@test("stopping a day ends what else was asked for that day before; a later request runs it again")
+def _():
+    with Served() as database:
+        database.fill(DAYS[0])
+        database.daemon()
+        with database.hold(DAYS[0]) as held:
+            asked = [database.ask_run(DAYS[0], "--wait")]
+            held.wait_wanted()
+            asked += [database.ask_run(DAYS[0], "--wait") for _ in range(2)]
+            database.wait_accepted(3)
+            stop = database.settlectl("stop", "1", "--wait")
+            wait_until(lambda: "asked to stop" in stop.output, 20, "the answer to the stop")
+        says(stop.expect(0), rf"what else was asked for {DAYS[0]} \(2\) ends as well")
+        for process in asked:
+            process.expect(1)
+        says(asked[1], "this day was stopped on request")
+        database.let_turn()
+        assert database.runs() == [("STOPPED", "REQUEST", "PERSON", 0, False)]
+        database.ask_run(DAYS[0], "--wait").expect(0)
+        database.verify()
+
+
 @test("a day with logs cannot be abandoned, since it would leave a hole; one without can, and is not run again")
 def _():
     with Served() as database:
@@ -225,6 +247,7 @@ def _():
         says(database.settlectl("restart", "1").expect(1), "ABANDONED")
         says(database.ask_run(DAYS[0], "--wait").expect(1), "ABANDONED")
         database.settlectl("restart", "2", "--wait").expect(0)
+        says(database.settlectl("abandon", "2").expect(1), "not the latest")
         database.verify()
 
 
