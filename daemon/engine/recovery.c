@@ -6,6 +6,17 @@
 #include "daemon/engine/retry.h"
 #include "daemon/engine/spread.h"
 
+/* What a step's partitions have committed, as at its own end. */
+static const char SUM_STEPS_SQL[] =
+    "UPDATE BATCH_STEP_EXECUTION m JOIN ("
+    "  SELECT SUBSTRING_INDEX(STEP_NAME, ':partition', 1) AS step, SUM(READ_COUNT) AS reads_,"
+    "   SUM(WRITE_COUNT) AS writes, SUM(PROCESS_SKIP_COUNT) AS skips,"
+    "   SUM(ROLLBACK_COUNT) AS rollbacks, SUM(COMMIT_COUNT) AS commits"
+    "  FROM BATCH_STEP_EXECUTION WHERE JOB_EXECUTION_ID = ? AND STEP_NAME LIKE '%:partition%'"
+    "  GROUP BY step) w ON w.step = m.STEP_NAME"
+    " SET m.READ_COUNT = w.reads_, m.WRITE_COUNT = w.writes, m.PROCESS_SKIP_COUNT = w.skips,"
+    " m.ROLLBACK_COUNT = w.rollbacks, m.COMMIT_COUNT = w.commits"
+    " WHERE m.JOB_EXECUTION_ID = ? AND m.STATUS IN ('STARTING', 'STARTED', 'STOPPING')";
 static const char FAIL_STEPS_SQL[] =
     "UPDATE BATCH_STEP_EXECUTION SET STATUS = 'FAILED', EXIT_CODE = 'FAILED', EXIT_MESSAGE = ?,"
     " END_TIME = NOW(6), LAST_UPDATED = NOW(6), VERSION = VERSION + 1"
@@ -42,6 +53,8 @@ enum err recovery_fail_execution(struct db *db, const struct abandoned_execution
         restart = restart_decide(execution->policy, cause, restarts, retry_random());
     describe(execution, owner, restart.due, message, sizeof(message));
     TRY(spread_give_up(db, execution->job_instance_id, "FAILED"));
+    TRY(db_run(db, NULL, SUM_STEPS_SQL, "ii", execution->job_execution_id,
+               execution->job_execution_id));
     TRY(db_run(db, NULL, FAIL_STEPS_SQL, "si", message, execution->job_execution_id));
     const struct execution_end end = {
         .from = execution->status,

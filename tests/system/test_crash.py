@@ -115,6 +115,12 @@ def expect_recovered(database, killed):
     for number, status, code, message, end in executions[:-1]:
         assert status == "FAILED" and code == "FAILED" and end is not None, (number, status, code, end)
         assert re.search(r"died|dead|gone|killed|lost|lease|vanished|disappeared|no longer", message), (number, message)
+    unsummed = database.rows("SELECT m.STEP_EXECUTION_ID FROM BATCH_STEP_EXECUTION m JOIN BATCH_STEP_EXECUTION w"
+                             " ON w.JOB_EXECUTION_ID = m.JOB_EXECUTION_ID"
+                             " AND w.STEP_NAME LIKE CONCAT(m.STEP_NAME, ':partition%') GROUP BY m.STEP_EXECUTION_ID"
+                             " HAVING MAX(m.READ_COUNT) <> SUM(w.READ_COUNT) OR MAX(m.WRITE_COUNT) <> SUM(w.WRITE_COUNT)"
+                             " OR MAX(m.COMMIT_COUNT) < SUM(w.COMMIT_COUNT)")
+    assert not unsummed, f"steps without the sums of their partitions: {unsummed}"
     running = database.rows("SELECT * FROM BATCH_STEP_EXECUTION WHERE STATUS NOT IN ('COMPLETED', 'FAILED')")
     assert not running, running
 
@@ -235,7 +241,7 @@ def signalled_late():
 
 
 def wait_waiting(process):
-    lib.wait_until(lambda: "settlementd: waiting: " in process.stderr, 30, "the second command to wait")
+    lib.wait_until(lambda: re.search("settlementd: waiting: .*\n", process.stderr), 30, "the second command to wait")
 
 
 @suite.test("a second command for a running day waits, says for what, and both end with 0")
@@ -250,6 +256,27 @@ def second_waits():
         executions = database.executions(DAY)
         assert [row[1] for row in executions] == ["COMPLETED"], executions
         assert re.search(rf"\b{executions[0][0]}\b", second.output), second.output
+
+
+@suite.test("a command for the next day waits while this one is run, and is then done; without a live owner it is refused")
+def next_day_waits():
+    next_day = lib.days_from(str(DAY), 2)[1]
+    with Slow(ttl_s=10) as database:
+        with database.hold_end():
+            first = database.run_to(total_chunks() // 4)
+            second = database.run(next_day)
+            wait_waiting(second)
+            assert f"is run by process {first.child.pid}" in second.stderr, second.stderr
+            first.kill()
+            assert "run first" in second.expect(1).stderr, second.stderr
+            first = database.run(DAY)
+            lib.wait_until(lambda: database.executions(DAY)[-1][1] == "STARTED" and len(database.executions(DAY)) == 2, 30,
+                           "the day's next execution")
+            second = database.run(next_day)
+            wait_waiting(second)
+        first.expect(0, timeout_s=300)
+        second.expect(0)
+        assert [row[1] for row in database.executions(next_day)] == ["COMPLETED"]
 
 
 @suite.test("commands started at the same moment settle the day once, and all end with 0")
