@@ -261,6 +261,11 @@ static void describe_silence(struct asking *asking, char ret_text[HINT])
                           "one seems to be alive (process %lld on %s) but does not take requests; "
                           "look at its log: journalctl -u settlementd",
                           (long long)daemon.pid, daemon.host);
+    } else if (daemon.node_id[0] != '\0') {
+        (void)text_format(ret_text, HINT,
+                          "the one that is alive (process %lld on %s) is drained, and takes on "
+                          "nothing; settlectl drain %s --undo changes that",
+                          (long long)daemon.pid, daemon.host, daemon.node_id);
     } else if (request->command == REQUEST_RUN) {
         (void)text_format(ret_text, HINT,
                           "none is alive; start one (systemctl start settlementd) and ask again, "

@@ -31,6 +31,7 @@ int cli_fail(enum err err, const struct detail *detail)
     ASSERT(err != OK);
     bool silent = detail == NULL || detail->text[0] == '\0';
     fflush(stdout);
+    if (silent && err == ERR_IO && ferror(stdout) != 0) return cli_exit(err); /* main says it */
     fprintf(stderr, "settlectl: %s\n", silent ? err_text(err) : detail->text);
     return cli_exit(err);
 }

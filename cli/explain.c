@@ -29,13 +29,16 @@ static const char COUNTED_SQL[] =
 static const char PARKED_SQL[] =
     "SELECT reason, COALESCE(DATE_FORMAT(paid_on, '%Y-%m-%d'), ''), job_execution_id"
     " FROM parked_content WHERE settlement_date = ? AND content_post_id = ?";
-static const char CLOSED_SQL[] = "SELECT COUNT(*) FROM day_close WHERE business_date = ?";
+/* Is the date closed, and is one after it? */
+static const char CLOSED_SQL[] =
+    "SELECT COALESCE(MAX(business_date = ?), 0), COALESCE(MAX(business_date > ?), 0) FROM day_close";
 
 /* What is found on the way to an explanation and not part of it. */
 struct facts {
     struct db *db;
     struct explanation *explanation;
-    bool viewed_on_day, stored, parked, closed;
+    bool viewed_on_day, stored, parked;
+    bool closed, passed; /* the date is; one after it is */
 };
 
 /* A DAILY row: the accumulated views of both kinds, and those of the day when the row is that
@@ -160,6 +163,18 @@ static enum err count_views(struct facts *facts)
     return OK;
 }
 
+static enum err read_closed(struct facts *facts)
+{
+    CLEANUP(statement_cleanup) struct statement *query = NULL;
+    const char *date = facts->explanation->date;
+    bool row = false;
+    TRY(db_query(facts->db, &query, CLOSED_SQL, "ss", date, date));
+    TRY(statement_fetch(query, &row));
+    facts->closed = row && statement_i64(query, 0) != 0;
+    facts->passed = row && statement_i64(query, 1) != 0;
+    return OK;
+}
+
 static enum err read_facts(struct facts *facts)
 {
     TRY(read_post(facts));
@@ -168,16 +183,20 @@ static enum err read_facts(struct facts *facts)
     TRY(read_previous(facts));
     TRY(read_all_views(facts));
     TRY(count_views(facts));
-    int64_t closed = 0;
-    TRY(db_query_i64(facts->db, &closed, 0, CLOSED_SQL, "s", facts->explanation->date));
-    facts->closed = closed > 0;
-    return OK;
+    return read_closed(facts);
 }
 
 static enum err not_found(const struct facts *facts, struct detail *detail)
 {
     const struct explanation *explanation = facts->explanation;
     long long id = (long long)explanation->content_id;
+    if (!facts->closed && facts->passed) {
+        return detail_set(
+            detail, ERR_NOT_FOUND,
+            "content %lld: %s was not settled and is not any more, since days after it are closed; "
+            "logs that it has are late (settlectl status tells of them)",
+            id, explanation->date);
+    }
     if (!facts->closed) {
         return detail_set(
             detail, ERR_NOT_FOUND,

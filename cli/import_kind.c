@@ -11,9 +11,10 @@
         .name = (column), .type = IMPORT_INTEGER, .has_default = true, .least = 1,                 \
         .most = INT64_MAX                                                                          \
     }
+/* The least number there is cannot be a key that a range begins behind. */
 #define REFERENCE(column)                                                                          \
     {                                                                                              \
-        .name = (column), .type = IMPORT_INTEGER, .least = INT64_MIN, .most = INT64_MAX            \
+        .name = (column), .type = IMPORT_INTEGER, .least = -INT64_MAX, .most = INT64_MAX           \
     }
 #define SECONDS(column)                                                                            \
     {                                                                                              \

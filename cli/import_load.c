@@ -24,7 +24,7 @@ static const char KEEP_SQL[] = "DO 0";
 static const char BACK_TO_SAVEPOINT_SQL[] = "ROLLBACK TO SAVEPOINT import_rows";
 
 /* So often is something sent within the time after which the server takes the import for dead. */
-enum { KEPT_OF_IDLE = 4 };
+enum { KEPT_OF_IDLE = 4, BEGIN_ATTEMPTS = 8 };
 
 /* A failure of the database's in the words that a person needs; a transaction never survives
  * one. */
@@ -85,6 +85,18 @@ static enum err add_record(struct import_load *load, struct detail *detail)
     return fail(load, err, "recording the file", detail);
 }
 
+/* Launches are held until the commit: else a row of this file could be stored before a run began,
+ * and become visible after it was counted. */
+static enum err begin_recorded(struct import_load *load, struct detail *detail)
+{
+    enum err err = db_begin(load->db);
+    if (err == OK) err = launches_hold(load->db);
+    if (err != OK) return fail(load, err, "preparing the import", detail);
+    return add_record(load, detail);
+}
+
+/* Several imports of one file that wait for another one's record deadlock when that one is rolled
+ * back: one of them goes on, and the others wait for that one. */
 enum err import_load_begin(struct import_load *load, struct detail *detail)
 {
     char sql[IMPORT_SQL];
@@ -93,12 +105,14 @@ enum err import_load_begin(struct import_load *load, struct detail *detail)
     load->insert = NULL;
     load->spoke_us = clock_monotonic_us(&clock_system);
     enum err err = statement_new(load->db, sql, &load->insert);
-    if (err == OK) err = db_begin(load->db);
-    /* Until the commit: else a row of this file could be stored before a run began, and become
-     * visible after it was counted. */
-    if (err == OK) err = launches_hold(load->db);
     if (err != OK) return fail(load, err, "preparing the import", detail);
-    return add_record(load, detail);
+    for (int attempt = 1;; attempt++) {
+        err = begin_recorded(load, detail);
+        if (err != ERR_DEADLOCK || attempt == BEGIN_ATTEMPTS) return err;
+        err = db_rollback(load->db);
+        if (err != OK) return fail(load, err, "preparing the import", detail);
+        *detail = (struct detail){0};
+    }
 }
 
 static enum err speak(struct import_load *load, const char *sql)

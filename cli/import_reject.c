@@ -116,10 +116,13 @@ enum err import_reject_publish(struct import_reject *reject, struct detail *deta
 
 static enum err remove_one(const struct import_reject_file *file, struct detail *detail)
 {
+    struct stat status;
     if (unlink(file->path) == 0 || errno == ENOENT) return OK;
+    int why = errno; /* of a file system that is read-only also where there is nothing */
+    if (lstat(file->path, &status) != 0 && errno == ENOENT) return OK;
     return detail_set(detail, ERR_IO,
                       "%s: is from an earlier import and cannot be removed: %s; remove it",
-                      file->path, strerror(errno));
+                      file->path, strerror(why));
 }
 
 enum err import_reject_remove_old(const struct import_reject *reject, struct detail *detail)

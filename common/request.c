@@ -27,9 +27,9 @@ static const char WITHDRAW_SQL[] =
     " WHERE request_id = ? AND status = 'PENDING'";
 
 static const char DAEMON_SQL[] =
-    "SELECT COUNT(*) OVER (), host, pid FROM node"
-    " WHERE role = 'DAEMON' AND lease_until > NOW(6) AND drain_requested_at IS NULL"
-    " ORDER BY started_at DESC LIMIT 1";
+    "SELECT CAST(SUM(drain_requested_at IS NULL) OVER () AS SIGNED), host, pid, node_id FROM node"
+    " WHERE role = 'DAEMON' AND lease_until > NOW(6)"
+    " ORDER BY drain_requested_at IS NULL DESC, started_at DESC LIMIT 1";
 
 static const char *const command_names[] = {
     [REQUEST_RUN] = "RUN",         [REQUEST_BACKFILL] = "BACKFILL", [REQUEST_STOP] = "STOP",
@@ -164,6 +164,7 @@ enum err request_find_daemon(struct db *db, struct request_daemon *ret_daemon)
         found.alive = statement_i64(rows, 0);
         COPY(found.host, 1);
         found.pid = statement_i64(rows, 2);
+        COPY(found.node_id, 3);
     }
     *ret_daemon = found;
     return OK;

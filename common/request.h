@@ -68,12 +68,14 @@ struct request {
     int64_t days_done;
 };
 
-/* A daemon that has renewed its lease in time; `alive` counts all, the others are of the one that
- * started last. */
+/* Daemons that have renewed their leases in time. `alive` counts those that take on requests; the
+ * others are of the one of them that started last, or of one that is drained when all are, and
+ * empty when there is none at all. */
 struct request_daemon {
     int64_t alive;
     char host[256];
     int64_t pid;
+    char node_id[REQUEST_NODE];
 };
 
 /* The word of the table; of a status also back: it must be one. */
@@ -100,7 +102,7 @@ enum err request_withdraw(struct db *db, int64_t id, const char *why,
 enum err request_list_open(struct db *db, struct request *ret_requests, int capacity,
                            int *ret_count) MUST_CHECK;
 
-/* Whether any daemon is alive, by the database's clock. */
+/* Who could take on a request, by the database's clock. */
 enum err request_find_daemon(struct db *db, struct request_daemon *ret_daemon) MUST_CHECK;
 
 #endif

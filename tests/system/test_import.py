@@ -455,6 +455,29 @@ def _():
         assert count(database, "member") == 20000
 
 
+@suite.test("imports of one file that wait for another one of it which is ended: one loads it, nobody meets a deadlock")
+def _():
+    with Database() as database, blocked_import(database) as (path, first, other, session):
+        others = [database.settlectl("import", "member", str(path)) for _ in range(3)]
+        wait_until(lambda: len(waiting_sessions(database)) == 4, 30, "imports that wait for the first")
+        database.execute(f"KILL {session}")
+        first.expect(1)
+        wait_until(lambda: len(waiting_sessions(database)) == 3, 30, "the next of them to wait where the first did")
+        other.rollback()
+        said = sorted((process.wait(), "was imported as member already" in process.stderr) for process in others)
+        assert said == [(0, False), (1, True), (1, True)], [process.output for process in others]
+        assert count(database, "member") == 20000
+
+
+@suite.test("with standard output and error closed, rejected rows come back as they were all the same")
+def _():
+    with Database() as database:
+        path = write(database, "members.csv", MEMBER_HEADER, member_line(1), b"2,x,x,NOBODY\n")
+        database.start_closed("<&- >&- 2>&-", lib.SETTLECTL, "--config", database.configuration, "import", "member",
+                              str(path), "--max-rejects", "5").expect(0)
+        assert (count(database, "member"), rejected(path)[0]) == (1, MEMBER_HEADER + b"2,x,x,NOBODY\n"), rejected(path)
+
+
 @suite.test("the same file imported twice at once is loaded once")
 def _():
     with Database() as database, blocked_import(database) as (path, process, other, _):

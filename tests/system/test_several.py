@@ -388,7 +388,7 @@ def _():
                                                          ("COMPLETED", "RESUME", "NONE", 0)], database.runs()
         database.verify()
         helper.stop()
-        says(database.ask_run(DAYS[1]).expect(4), "daemon")
+        says(database.ask_run(DAYS[1]).expect(4), f"process {running.child.pid} on .* is drained", f"drain {node} --undo")
         database.settlectl("drain", node, "--undo").expect(0)
         database.ask_run(DAYS[1], "--wait").expect(0)
         database.verify()
