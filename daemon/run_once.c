@@ -87,7 +87,9 @@ static enum err launch_or_wait(struct foreground *run)
         TRY(guard_examine(runner->guard, runner->db, &run->detail));
         enum err err = launch(runner->db, &request, &runner->launched, &run->detail);
         if (err != ERR_BUSY && err != ERR_LOCK_WAIT) return err;
-        if (control_stopping(&runner->control) != STOP_NONE) return ERR_STOPPED;
+        if (control_stopping(&runner->control) != STOP_NONE)
+            return detail_set(&run->detail, ERR_STOPPED,
+                              "stopped while it waited; nothing was begun");
         if (err == ERR_LOCK_WAIT) {
             control_wait_for(&runner->control,
                              "an import of logs, or another launch, is not finished");

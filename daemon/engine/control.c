@@ -60,7 +60,9 @@ static struct board_step *current_step(struct control *control)
 void control_add(struct control *control, int64_t items)
 {
     pthread_mutex_lock(&control->lock);
-    current_step(control)->done += items;
+    struct board_step *step = current_step(control);
+    step->own += items;
+    step->done = max_i64(step->done, step->inherited + step->own);
     pthread_mutex_unlock(&control->lock);
 }
 

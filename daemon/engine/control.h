@@ -15,7 +15,8 @@ enum stop { STOP_NONE, STOP_DRAIN, STOP_ABORT, STOP_CUT };
 /* A step of the execution, as a progress bar shows it. */
 struct board_step {
     char name[80], unit[16];
-    int64_t total, done, inherited; /* items; inherited: done by earlier executions */
+    /* Items. inherited: done by earlier executions; own: since then, in this process. */
+    int64_t total, done, inherited, own;
     bool ended, failed;
 };
 
@@ -47,7 +48,8 @@ bool control_stop_requested(const struct control *control);
 void control_begin_step(struct control *control, const char *step, const char *unit, int64_t total,
                         int64_t inherited);
 void control_add(struct control *control, int64_t items);
-/* So many are done in all, here and elsewhere; what was counted here since stays. */
+/* So many are done in all, here and elsewhere, as far as the rows tell: what is added here
+ * meanwhile may be among them, and is not counted twice. */
 void control_set_done(struct control *control, int64_t items);
 /* Forgets all steps: for who helps with many, one after the other. */
 void control_forget_steps(struct control *control);

@@ -296,6 +296,10 @@ def waits_and_takes_over():
             first = database.run_to(total_chunks() // 4)
             second = database.run(DAY)
             wait_waiting(second)
+            stopped = database.run(DAY)
+            wait_waiting(stopped)
+            stopped.signal(signal.SIGTERM)
+            assert "stopped while it waited; nothing was begun" in stopped.expect(1).stderr, stopped.stderr
             first.kill()
         database.finish(second)
         expect_recovered(database, 1)
