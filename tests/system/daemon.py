@@ -161,6 +161,13 @@ class Held:
         self.release()
 
 
+def hold_settlement(database, day):
+    """Holds the last row of the day's settlement: the day does not end before the test lets go of it."""
+    content = database.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
+                             " USING (content_post_id) WHERE watched_date = %s", day)
+    return Held(database, "settlement", f"'{day}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1")
+
+
 class Served(lib.Database):
     """A database for daemons. No schedule is in force, unless a test wants one."""
 

@@ -12,9 +12,9 @@ import re
 import signal
 import time
 
-import daemon
 import lib
 import oracle
+from daemon import hold_settlement
 
 suite = lib.Suite()
 
@@ -56,12 +56,6 @@ class Slow(lib.Database):
         process = self.run(DAY, *arguments)
         lib.wait_until(lambda: process.ended() or self.progress(DAY) >= chunks, 120, f"{chunks} chunks")
         return process
-
-    def hold_end(self):
-        """Holds the last row of the settlement: the day does not end before the test lets go of it."""
-        content = self.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
-                             " USING (content_post_id) WHERE watched_date = %s", DAY)
-        return daemon.Held(self, "settlement", f"'{DAY}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1")
 
     def finish(self, process=None):
         """Lets the day end, then compares it with one that was left alone."""
@@ -133,7 +127,7 @@ def killed():
     print(f"seed {SEED}, killed at chunks {moments}", flush=True)
     with Slow() as database:
         done = {}
-        with database.hold_end():
+        with hold_settlement(database, DAY):
             for chunks, pause in zip(moments, pauses):
                 process = database.run_to(chunks)
                 time.sleep(pause)
@@ -247,7 +241,7 @@ def wait_waiting(process):
 @suite.test("a second command for a running day waits, says for what, and both end with 0")
 def second_waits():
     with Slow(ttl_s=10) as database:
-        with database.hold_end():
+        with hold_settlement(database, DAY):
             first = database.run_to(total_chunks() // 4)
             second = database.run(DAY)
             wait_waiting(second)
@@ -262,7 +256,7 @@ def second_waits():
 def next_day_waits():
     next_day = lib.days_from(str(DAY), 2)[1]
     with Slow(ttl_s=10) as database:
-        with database.hold_end():
+        with hold_settlement(database, DAY):
             first = database.run_to(total_chunks() // 4)
             second = database.run(next_day)
             wait_waiting(second)
@@ -292,7 +286,7 @@ def simultaneous():
 @suite.test("a command that waits for one that is killed takes over and ends with 0")
 def waits_and_takes_over():
     with Slow() as database:
-        with database.hold_end():
+        with hold_settlement(database, DAY):
             first = database.run_to(total_chunks() // 4)
             second = database.run(DAY)
             wait_waiting(second)

@@ -211,7 +211,7 @@ def warned_of():
             assert all(line.startswith("warning: " + words) for line, words in zip(found, warnings)), found
 
 
-@suite.test("with standard input, output and error closed, a run settles, ends with 0, and writes nothing into what it opens")
+@suite.test("a run settles its day and ends with 0 whatever of standard input, output and error is closed")
 def closed_descriptors():
     with lib.Database() as database:
         for number, closed in enumerate(("<&-", ">&-", "2>&-", "<&- >&- 2>&-")):

@@ -76,12 +76,6 @@ class Upgraded(daemon.Served):
                          " ORDER BY content_post_id DESC, advertisement_id DESC LIMIT 1", DAYS[1])
         return daemon.Held(self, "ad_statistics", f"'DAILY', '{DAYS[1]}', {key[0]}, {key[1]}, 0, 0")
 
-    def hold_settlement(self):
-        """Holds a row that the settlement is going to write: the day does not end."""
-        content = self.value("SELECT MAX(content_post_id) FROM member_content_watch_log JOIN content_post"
-                             " USING (content_post_id) WHERE watched_date = %s", DAYS[1])
-        return daemon.Held(self, "settlement", f"'{DAYS[1]}', {content}, 1, 0, 0, 0, 0, 'CALCULATED', 1")
-
     def wait_chunks(self, more):
         wanted = self.progress(DAYS[1]) + more
         wait_until(lambda: self.progress(DAYS[1]) >= wanted, 60, f"{more} more chunks")
@@ -102,7 +96,7 @@ def undisturbed():
 
 @test("a day goes on while its database is migrated and its daemon replaced by a new one: the tables are as if nothing was")
 def _():
-    with Upgraded(WORKS + CHANGES, ttl_s=20) as database, database.hold_settlement() as end:
+    with Upgraded(WORKS + CHANGES, ttl_s=20) as database, daemon.hold_settlement(database, DAYS[1]) as end:
         with database.hold_advertisements():
             old, asked = database.begin(database.old.settlementd)
             done = database.new.migrate(database).expect(0).stdout
